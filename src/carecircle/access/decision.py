@@ -1,0 +1,156 @@
+"""What a question is and what an answer says: values only, no database, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from carecircle.errors import Undecidable
+from carecircle.identifiers import EntryId
+from carecircle.period import FOREVER, Period, show
+
+ACTIONS = ("read", "write", "order", "share")
+
+Code = Literal[
+    "allowed", "no-relationship", "action-not-granted", "unknown-action", "unknown-patient", "unknown-provider"
+]
+
+MESSAGES: dict[str, str] = {
+    "allowed": "This provider takes part in this patient's care.",
+    "no-relationship": "Nothing on record makes this provider take part in this patient's care at this instant.",
+    "action-not-granted": "This provider takes part in this patient's care, but not with this action.",
+    "unknown-action": f"No such action; known are {', '.join(ACTIONS)}.",
+    "unknown-patient": "No such patient is registered in this organization.",
+    "unknown-provider": "No such provider is registered in this organization.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """May this provider do this to this patient, at `as_of` (None: now), as believed at `believed_at` (None: now)?"""
+
+    organization_id: UUID
+    provider_id: UUID
+    patient_id: UUID
+    action: str
+    actor: str
+    purpose: str = "TREAT"
+    request_id: str | None = None
+    as_of: datetime | None = None
+    believed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """One way of being let in: the kind, the row it rests on, the row under that one (a team's patient), and its period."""
+
+    kind: str
+    id: UUID
+    under_id: UUID | None
+    period: Period
+
+
+@dataclass(frozen=True, slots=True)
+class MissingPath:
+    """A relationship that would have let in: `lack` says whether it has ended, has not begun, or lacks the action."""
+
+    lack: Literal["ended", "not-begun", "action-not-granted"]
+    kind: str
+    id: UUID
+    period: Period
+
+    def __str__(self) -> str:
+        name = self.kind.replace("_", " ")
+        match self.lack:
+            case "ended":
+                return f"The nearest path, {name}, ended {show(self.period.ends_at)}."
+            case "not-begun":
+                return f"The nearest path, {name}, begins {show(self.period.starts_at)}."
+            case _:
+                return f"The nearest path, {name}, holds but does not grant this action."
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What somebody can do about a denial; `kind` is stable, `sentence` is for people."""
+
+    kind: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccessDecision:
+    """The recorded answer to one question. `id` is its entry in the audit trail.
+
+    It has no truth value: `if decision:` raises, so that a careless test fails loudly. Read `allowed`.
+    """
+
+    id: EntryId
+    allowed: bool
+    code: str
+    question: Question
+    as_of: datetime
+    bases: tuple[Basis, ...] = ()
+    nearest: MissingPath | None = None
+
+    def __bool__(self) -> bool:
+        raise Undecidable
+
+    @property
+    def message(self) -> str:
+        return MESSAGES[self.code]
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the last basis ends; None when there is none or it is open."""
+        last = max((basis.period.ends_at for basis in self.bases), default=FOREVER)
+        return None if last == FOREVER else last
+
+    @property
+    def remedies(self) -> tuple[Remedy, ...]:
+        return () if self.allowed else remedies(self.code, self.nearest)
+
+
+def remedies(code: str, nearest: MissingPath | None = None) -> tuple[Remedy, ...]:
+    """What would help, nearest first."""
+    match code:
+        case "unknown-patient":
+            return (Remedy("register-patient", "Register the patient here, or check the id."),)
+        case "unknown-provider":
+            return (Remedy("register-provider", "Register the provider here, or check the id."),)
+        case "unknown-action":
+            return (Remedy("use-known-action", f"Ask for one of {', '.join(ACTIONS)}."),)
+        case "action-not-granted":
+            return (Remedy("widen-scope", "Ask a care coordinator for an assignment whose scope has this action."),)
+    if nearest is not None and nearest.lack == "ended":
+        return (
+            Remedy("renew", f"Ask a care coordinator to renew what ended {show(nearest.period.ends_at)}."),
+            Remedy("assign", "Ask a care coordinator for an assignment or a seat on the care team."),
+        )
+    if nearest is not None and nearest.lack == "not-begun":
+        return (
+            Remedy("wait", f"Access begins by itself {show(nearest.period.starts_at)}."),
+            Remedy("assign", "Ask a care coordinator for an earlier start."),
+        )
+    return (Remedy("assign", "Ask a care coordinator for an assignment or a seat on the care team."),)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One row of a list answer: a patient or a provider, by which kinds of basis, and until when."""
+
+    id: UUID
+    bases: tuple[str, ...]
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The recorded answer to `list_patients` or `list_providers`; one entry, whatever the number of rows."""
+
+    id: EntryId
+    code: str
+    as_of: datetime
+    rows: tuple[Listed, ...]

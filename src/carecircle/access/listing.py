@@ -1,0 +1,67 @@
+"""Whom may this provider see, and who may see this patient: list answers, each decided and recorded in one statement."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+from uuid import UUID
+
+import asyncpg
+
+from carecircle.access.decide import aware
+from carecircle.access.decision import Listed, Listing
+from carecircle.access.relation import circle, filled, known_actions
+from carecircle.identifiers import EntryId
+
+Wanted = Literal["patients", "providers"]
+
+
+@cache
+def statement(wanted: Wanted, *, as_of: bool, believed: bool) -> str:
+    """The statement that lists patients of a provider, or providers of a patient; its parameters in `listing`'s order."""
+    instant = "coalesce($9::timestamptz, statement_timestamp())" if as_of or believed else "statement_timestamp()"
+    belief = "$10::timestamptz" if believed else None
+    parts = {
+        "circle": circle(as_of=instant, believed_at=belief, over_a_panel=wanted == "patients"),
+        "as_of": instant,
+        "believed_at": belief or "null::timestamptz",
+        "wanted": "patient_id" if wanted == "patients" else "provider_id",
+        "given": "provider_id" if wanted == "patients" else "patient_id",
+        "given_table": "providers" if wanted == "patients" else "patients",
+        "unknown": "unknown-provider" if wanted == "patients" else "unknown-patient",
+        "actions": known_actions(),
+    }
+    return filled((files(__package__) / "listing.sql").read_text(), parts)
+
+
+async def listing(
+    connection: asyncpg.Connection,
+    wanted: Wanted,
+    *,
+    organization_id: UUID,
+    given: UUID,
+    action: str,
+    actor: str,
+    purpose: str,
+    request_id: str | None,
+    entry_id: UUID,
+    digest_key: bytes,
+    as_of: datetime | None,
+    believed_at: datetime | None,
+) -> Listing:
+    """List and record. Raises asyncpg's errors; then nothing was recorded, and nothing may be told."""
+    arguments: list[object] = [entry_id, organization_id, given, action, actor, purpose, request_id, digest_key]
+    if as_of is not None or believed_at is not None:
+        arguments.append(as_of)
+    if believed_at is not None:
+        arguments.append(believed_at)
+    text = statement(wanted, as_of=as_of is not None, believed=believed_at is not None)
+    rows = await connection.fetch(text, *arguments)
+    return Listing(
+        EntryId(entry_id),
+        rows[0]["code"],
+        rows[0]["as_of"],
+        tuple(Listed(row["id"], tuple(row["kinds"]), aware(row["ends_at"])) for row in rows if row["id"] is not None),
+    )

@@ -1,0 +1,24 @@
+-- List one side of the circle and record the answer as one entry: who asked, both clocks, the count, a keyed digest.
+with listed as materialized (
+  select c.{wanted} as id, array_agg(distinct c.basis order by c.basis) as kinds, max(c.ends_at) as ends_at
+  from ({circle}) c
+  where c.organization_id = $2 and c.{given} = $3 and $4 = any (c.scope)
+  group by c.{wanted}
+), verdict as materialized (
+  select case
+           when $4 <> all ({actions}) then 'unknown-action'
+           when not exists (select from carecircle.{given_table} g where g.organization_id = $2 and g.id = $3) then '{unknown}'
+           else 'listed'
+         end as code,
+         (select count(*) from listed) as count,
+         (select encode(sha256($8 || coalesce(string_agg(uuid_send(id), ''::bytea order by id), ''::bytea)), 'hex')
+          from listed) as digest
+), recorded as (
+  insert into carecircle.audit_events
+    (organization_id, id, recorded_at, kind, actor, {given}, action, purpose, allowed, code, as_of, believed_at,
+     request_id, detail)
+  select $2, $1, statement_timestamp(), 'listing', $5, $3, $4, $6, count > 0, code, {as_of}, {believed_at}, $7,
+         json_build_object('listed', '{wanted}', 'count', count, 'digest', digest)::text
+  from verdict
+)
+select v.code, {as_of} as as_of, l.id, l.kinds, l.ends_at from verdict v left join listed l on true order by l.id

@@ -1,0 +1,179 @@
+"""The questions: check, check_many, list_patients, list_providers, explain. Every answer is recorded before it is given."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import TypedDict, Unpack
+from uuid import UUID
+
+import asyncpg
+
+from carecircle.access.batch import Batcher, Connect
+from carecircle.access.decision import AccessDecision, Listing, Question
+from carecircle.access.explain import Explanation, missing_paths
+from carecircle.access.listing import Wanted, listing
+from carecircle.actor import Actor, actor_of, organization_of
+from carecircle.database.constraints import translate
+from carecircle.database.crypto import Keyring
+from carecircle.errors import InvalidInstant
+from carecircle.identifiers import Identifier, new_id, parse_reference
+
+AnyId = UUID | str | Identifier
+
+
+class Circumstances(TypedDict, total=False):
+    """What may be said about any question; organization and actor may also come from `carecircle.acting_as`.
+
+    `as_of` and `believed_at` are aware instants, now by default; `purpose` is an HL7 v3 PurposeOfUse code.
+    """
+
+    organization: UUID | str | None
+    actor: Actor | str | None
+    purpose: str
+    as_of: datetime | None
+    believed_at: datetime | None
+    request_id: str | None
+
+
+class Access:
+    """Asks, on connections of its own as carecircle_decider: a host's transaction neither delays nor undoes an answer.
+
+    `connect` makes such a connection. Ids are ULIDs, UUIDs, `system|value` or a bare identifier. Every method raises
+    AccessUnavailable when the answer cannot be recorded: treat it as no, and tell an operator.
+    """
+
+    def __init__(
+        self, connect: Connect, keyring: Keyring, *, lanes: int = 2, batch: int = 128, timeout: float = 5.0
+    ) -> None:
+        self._connect = connect
+        self._keyring = keyring
+        self._batcher = Batcher(connect, lanes=lanes, most=batch, timeout=timeout)
+        self._readers: list[asyncpg.Connection] = []
+        self._reading = asyncio.Semaphore(4)
+
+    async def check(
+        self, provider: AnyId, action: str, patient: AnyId, **said: Unpack[Circumstances]
+    ) -> AccessDecision:
+        """May this provider do this to this patient? A denial says what came nearest and what would help."""
+        return (await self.explain(provider, action, patient, **said)).decision
+
+    async def check_many(
+        self, provider: AnyId, action: str, patients: Iterable[AnyId], **said: Unpack[Circumstances]
+    ) -> list[AccessDecision]:
+        """The same question about many patients, answered in their order: all of them, or an error."""
+        return list(await asyncio.gather(*(self.check(provider, action, patient, **said) for patient in patients)))
+
+    async def explain(self, provider: AnyId, action: str, patient: AnyId, **said: Unpack[Circumstances]) -> Explanation:
+        """The decision, and on a denial every path that came near, nearest first."""
+        organization_id = organization_of(said.get("organization"))
+        decision = await self.ask(
+            Question(
+                organization_id,
+                await self.resolve_provider(organization_id, provider),
+                await self.resolve_patient(organization_id, patient),
+                action,
+                actor_of(said.get("actor")).name,
+                said.get("purpose", "TREAT"),
+                said.get("request_id"),
+                _aware(said.get("as_of")),
+                _aware(said.get("believed_at")),
+            )
+        )
+        if decision.allowed:
+            return Explanation(decision, ())
+        async with self._reader() as connection:
+            missing = await missing_paths(connection, decision)
+        return Explanation(replace(decision, nearest=missing[0] if missing else None), missing)
+
+    async def ask(self, question: Question) -> AccessDecision:
+        """Answer a question whose ids are resolved, without looking for what came near: what the HTTP route calls."""
+        return await self._batcher.ask(question)
+
+    async def list_patients(self, provider: AnyId, action: str = "read", **said: Unpack[Circumstances]) -> Listing:
+        """Every patient to whom this provider may do this: exactly those for whom `check` says yes at that instant."""
+        return await self._list("patients", provider, action, said)
+
+    async def list_providers(self, patient: AnyId, action: str = "read", **said: Unpack[Circumstances]) -> Listing:
+        """Everybody who may do this to this patient: exactly those for whom `check` says yes at that instant."""
+        return await self._list("providers", patient, action, said)
+
+    async def close(self) -> None:
+        """Answer who waits already, then let the connections go."""
+        await self._batcher.close()
+        while self._readers:
+            await self._readers.pop().close()
+
+    async def _list(self, wanted: Wanted, given: AnyId, action: str, said: Circumstances) -> Listing:
+        organization_id = organization_of(said.get("organization"))
+        resolve = self.resolve_provider if wanted == "patients" else self.resolve_patient
+        entry_id = new_id()
+        given_id = await resolve(organization_id, given)
+        async with self._reader() as connection:
+            return await listing(
+                connection,
+                wanted,
+                organization_id=organization_id,
+                given=given_id,
+                action=action,
+                actor=actor_of(said.get("actor")).name,
+                purpose=said.get("purpose", "TREAT"),
+                request_id=said.get("request_id"),
+                entry_id=entry_id,
+                digest_key=self._keyring.digest_key(organization_id, entry_id),
+                as_of=_aware(said.get("as_of")),
+                believed_at=_aware(said.get("believed_at")),
+            )
+
+    async def resolve_patient(self, organization_id: UUID, patient: AnyId) -> UUID:
+        """The id behind a reference. An unknown identifier becomes its blind index: denied, recorded, not readable."""
+        reference = parse_reference(patient)
+        if isinstance(reference, UUID):
+            return reference
+        index = self._keyring.blind_index(reference, organization_id)
+        async with self._reader() as connection:
+            known: UUID | None = await connection.fetchval(
+                "select patient_id from carecircle.patient_identifiers where organization_id = $1 and blind_index = $2",
+                organization_id,
+                index,
+            )
+        return known or UUID(bytes=index)
+
+    async def resolve_provider(self, organization_id: UUID, provider: AnyId) -> UUID:
+        """The id behind a reference; an unknown identifier becomes its blind index, and is denied as unknown."""
+        reference = parse_reference(provider)
+        if isinstance(reference, UUID):
+            return reference
+        async with self._reader() as connection:
+            known: UUID | None = await connection.fetchval(
+                "select provider_id from carecircle.provider_identifiers"
+                " where organization_id = $1 and system = $2 and value = $3",
+                organization_id,
+                reference.system,
+                reference.value,
+            )
+        return known or UUID(bytes=self._keyring.blind_index(reference, organization_id))
+
+    @asynccontextmanager
+    async def _reader(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection for everything but the deciding statement; database errors come as ours."""
+        async with self._reading:
+            connection = self._readers.pop() if self._readers else await self._connect()
+            try:
+                yield connection
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+                connection.terminate()
+                raise translate(error) from None
+            except BaseException:
+                connection.terminate()
+                raise
+            self._readers.append(connection)
+
+
+def _aware(instant: datetime | None) -> datetime | None:
+    if instant is not None and instant.tzinfo is None:
+        raise InvalidInstant("as_of and believed_at need a time zone, such as 2026-01-31T08:00:00+00:00.")
+    return instant

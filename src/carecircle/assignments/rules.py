@@ -1,0 +1,16 @@
+"""Which actions each kind of direct assignment grants unless the assignment says otherwise."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+AssignmentType = Literal["primary", "consulting", "attending", "admitting", "emergency"]
+ASSIGNMENT_TYPES: tuple[AssignmentType, ...] = get_args(AssignmentType)
+
+DEFAULT_SCOPE: dict[AssignmentType, tuple[str, ...]] = {
+    "primary": ("read", "write", "order", "share"),
+    "attending": ("read", "write", "order", "share"),
+    "admitting": ("read", "write", "order"),
+    "consulting": ("read", "write", "order"),
+    "emergency": ("read", "write", "order"),
+}

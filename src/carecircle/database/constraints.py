@@ -1,0 +1,118 @@
+"""The one place where a PostgreSQL error becomes a carecircle error, by SQLSTATE and constraint name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from carecircle.errors import (
+    AccessUnavailable,
+    AlreadyRegistered,
+    CareCircleError,
+    CareTeamNotFound,
+    Conflict,
+    DatabaseNotMigrated,
+    DatabaseUnavailable,
+    IdentifierTaken,
+    InvalidPeriod,
+    InvalidRequest,
+    OrganizationNotFound,
+    OverlappingMembership,
+    PatientAlreadyOnTeam,
+    PatientNotRegistered,
+    PrimaryAlreadyAssigned,
+    ProviderNotRegistered,
+    RowRefused,
+    StaleVersion,
+    UnitNotRegistered,
+)
+
+# A test reads the catalog and fails when a constraint has no line here, or a line no constraint.
+CONSTRAINTS: dict[str, type[CareCircleError]] = {
+    "one_primary_provider_at_a_time": PrimaryAlreadyAssigned,
+    "idx_unique_primary_provider_per_patient": PrimaryAlreadyAssigned,
+    "member_listed_once_at_a_time": OverlappingMembership,
+    "patient_on_team_once_at_a_time": PatientAlreadyOnTeam,
+    "patient_identifier_taken": IdentifierTaken,
+    "provider_identifier_taken": IdentifierTaken,
+    "unit_identifier_taken": IdentifierTaken,
+    "care_team_identifier_taken": IdentifierTaken,
+    "organizations_slug_taken": AlreadyRegistered,
+    "organizations_slug_is_plain": InvalidRequest,
+    "care_team_type_is_known": InvalidRequest,
+    "assignment_type_is_known": InvalidRequest,
+    "emergency_assignment_has_an_end": InvalidPeriod,
+    "assignment_grants_something": InvalidRequest,
+    "member_is_granted_something": InvalidRequest,
+    "finding_told_once": Conflict,
+}
+
+# Names made from the table's: <table>_pkey, <table>_period_not_empty, …
+ENDINGS: dict[str, type[CareCircleError]] = {
+    "_pkey": AlreadyRegistered,
+    "_period_not_empty": InvalidPeriod,
+    "_start_is_set": InvalidPeriod,
+    "_recorded_at_is_set": RowRefused,
+    "_superseded_after_recorded": StaleVersion,
+    "_superseded_as_a_whole": RowRefused,
+    "_organization_id_fkey": OrganizationNotFound,
+    "_patient": PatientNotRegistered,
+    "_provider": ProviderNotRegistered,
+    "_unit": UnitNotRegistered,
+    "_team": CareTeamNotFound,
+}
+
+_STATES: dict[str, type[CareCircleError]] = {
+    "42501": RowRefused,
+    "42P01": DatabaseNotMigrated,
+    "3F000": DatabaseNotMigrated,
+    "40001": StaleVersion,
+    "40P01": StaleVersion,
+    "55P03": AccessUnavailable,
+    "57014": AccessUnavailable,
+}
+
+
+def error_of_constraint(name: str) -> type[CareCircleError] | None:
+    """The error of a constraint; a shard's trailing _<digits> does not count."""
+    plain = re.sub(r"_\d+$", "", name)
+    if plain in CONSTRAINTS:
+        return CONSTRAINTS[plain]
+    return next((error for ending, error in ENDINGS.items() if plain.endswith(ending)), None)
+
+
+def translate(error: BaseException) -> CareCircleError:
+    """A database error as ours. Never repeats the server's text: it may quote a row."""
+    cause = _driver_error(error)
+    state = getattr(cause, "sqlstate", None)
+    name = getattr(cause, "constraint_name", None)
+    if name and (kind := error_of_constraint(name)):
+        return kind(constraint=name)
+    if state in _STATES:
+        return _STATES[state]()
+    if state is None or state[:2] in ("08", "53", "57"):
+        return DatabaseUnavailable("The database stopped answering; nothing was changed, and it is safe to try again.")
+    if state[:2] in ("22", "23"):
+        return RowRefused(f"The database refused a row ({state}); nothing was changed.")
+    return AccessUnavailable(f"The database could not carry this out ({state}); nothing was changed.")
+
+
+def _driver_error(error: BaseException) -> BaseException:
+    seen: BaseException = error
+    if isinstance(seen, DBAPIError) and seen.orig is not None:
+        seen = seen.orig
+    while seen.__cause__ is not None and not getattr(seen, "sqlstate", None):
+        seen = seen.__cause__
+    return seen
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn SQLAlchemy's errors into ours around a piece of work."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise translate(error) from None

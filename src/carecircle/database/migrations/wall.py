@@ -1,0 +1,69 @@
+"""The SQL that puts a table behind the tenant wall: forced row-level security, one policy per command and role, privileges."""
+
+from __future__ import annotations
+
+from alembic import op
+
+TENANT = "organization_id = carecircle.current_organization()"
+# A service connection of decider and sealer names no organization and serves all; a person's shell always names one.
+EVERY_TENANT_UNLESS_NAMED = "coalesce(organization_id = carecircle.current_organization(), true)"
+
+STILL_BELIEVED = "superseded_at = 'infinity'"
+# The new closing is of this transaction and of no other instant than between its start and this statement.
+CLOSED_JUST_NOW = (
+    "superseded_at between transaction_timestamp() and statement_timestamp() and superseded_xid = pg_current_xact_id()"
+)
+RECORDED_JUST_NOW = (
+    "superseded_at = 'infinity' and superseded_xid is null and superseded_entry_id is null"
+    " and recorded_at between transaction_timestamp() and statement_timestamp() and recorded_xid = pg_current_xact_id()"
+)
+CLOSING = "superseded_at, superseded_xid, superseded_entry_id"
+
+
+def raise_wall(table: str) -> None:
+    """Row-level security on, for the owner too: without a policy a role sees and does nothing."""
+    op.execute(f"alter table carecircle.{table} enable row level security")
+    op.execute(f"alter table carecircle.{table} force row level security")
+    op.execute(f"revoke all on carecircle.{table} from public")
+
+
+def guard_fact(table: str, *, decided_on: bool) -> None:
+    """A fact: the app reads its tenant's, inserts, and closes a row once; the decider reads where decisions do."""
+    raise_wall(table)
+    op.execute(f"grant select, insert, update ({CLOSING}) on carecircle.{table} to carecircle_app")
+    op.execute(f"create policy app_reads on carecircle.{table} for select to carecircle_app using ({TENANT})")
+    op.execute(
+        f"create policy app_records on carecircle.{table} for insert to carecircle_app"
+        f" with check ({TENANT} and {RECORDED_JUST_NOW})"
+    )
+    op.execute(
+        f"create policy app_supersedes on carecircle.{table} for update to carecircle_app"
+        f" using ({TENANT} and {STILL_BELIEVED}) with check ({TENANT} and {CLOSED_JUST_NOW})"
+    )
+    if decided_on:
+        let_decider_read(table)
+
+
+def guard_entity(table: str, *, editable: str = "", decided_on: str = "") -> None:
+    """An entity: the app reads its tenant's, inserts, and may change only `editable`; the decider reads `decided_on`."""
+    raise_wall(table)
+    op.execute(f"grant select, insert on carecircle.{table} to carecircle_app")
+    op.execute(f"create policy app_reads on carecircle.{table} for select to carecircle_app using ({TENANT})")
+    op.execute(f"create policy app_inserts on carecircle.{table} for insert to carecircle_app with check ({TENANT})")
+    if editable:
+        op.execute(f"grant update ({editable}) on carecircle.{table} to carecircle_app")
+        op.execute(
+            f"create policy app_edits on carecircle.{table} for update to carecircle_app"
+            f" using ({TENANT}) with check ({TENANT})"
+        )
+    if decided_on:
+        let_decider_read(table, columns=decided_on)
+
+
+def let_decider_read(table: str, *, columns: str = "") -> None:
+    selected = f"select ({columns})" if columns else "select"
+    op.execute(f"grant {selected} on carecircle.{table} to carecircle_decider")
+    op.execute(
+        f"create policy decider_reads on carecircle.{table} for select to carecircle_decider"
+        f" using ({EVERY_TENANT_UNLESS_NAMED})"
+    )

@@ -1,0 +1,106 @@
+"""Where the database is and how each role reaches it: the configured one, or the embedded one."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from carecircle.database.embedded import EmbeddedServer
+from carecircle.errors import DatabaseNotMigrated, InvalidSetting
+from carecircle.settings import Settings
+
+Role = Literal["owner", "app", "decider", "sealer", "auditor"]
+ROLES: tuple[Role, ...] = ("owner", "app", "decider", "sealer", "auditor")
+
+
+@dataclass(frozen=True)
+class Reach:
+    """One database: an administrator's address (used to make roles, nothing else) and a password per role."""
+
+    admin: URL
+    passwords: Mapping[str, str]
+    bin_dir: Path | None = None
+
+    def as_role(self, role: Role) -> URL:
+        """The address for one role. Raises DatabaseNotMigrated when the role was never made."""
+        password = self.passwords.get(role)
+        if password is None:
+            raise DatabaseNotMigrated(
+                "This database has no carecircle roles yet, or their passwords are not here; run: carecircle db upgrade."
+            )
+        return self.admin.set(username=f"carecircle_{role}", password=password)
+
+    def dsn(self, role: Role) -> str:
+        """The same as text, for asyncpg."""
+        return dsn(self.as_role(role))
+
+
+def dsn(url: URL) -> str:
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+@contextmanager
+def reach(settings: Settings) -> Iterator[Reach]:
+    """The database of these settings; an embedded one is running for as long as the block.
+
+    Raises InvalidSetting for an address that is none, DatabaseUnavailable when the embedded one cannot start.
+    """
+    passwords = role_passwords(settings.home)
+    if settings.database_url is not None:
+        yield Reach(configured(settings.database_url.get_secret_value()), passwords)
+        return
+    with EmbeddedServer.start(settings.home) as server:
+        address = make_url(server.admin_url)
+        if server.socket_dir is not None:
+            # The private socket is a fifth faster than loopback, and needs no port of the machine's.
+            address = address.set(host=None, port=None).update_query_dict(
+                {"host": str(server.socket_dir), "port": str(server.port)}
+            )
+        yield Reach(address, passwords, server.bin_dir)
+
+
+def configured(address: str) -> URL:
+    """Read an address. Raises InvalidSetting without repeating it: it holds a password."""
+    try:
+        url = make_url(address)
+    except ArgumentError:
+        raise InvalidSetting("CARECIRCLE_DATABASE_URL: write postgresql://user:password@host:port/database.") from None
+    if not url.drivername.startswith("postgres") or not url.database:
+        raise InvalidSetting("CARECIRCLE_DATABASE_URL: write postgresql://user:password@host:port/database.")
+    return url.set(drivername="postgresql")
+
+
+def role_passwords(home: Path) -> dict[str, str]:
+    """The roles' passwords, made on first use and kept in a file only its owner reads."""
+    file = home / "database-roles.json"
+    given = {role: os.environ[name] for role in ROLES if (name := f"CARECIRCLE_{role.upper()}_PASSWORD") in os.environ}
+    if not file.exists():
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_privately(file, json.dumps({role: secrets.token_urlsafe(24) for role in ROLES}).encode())
+    kept: dict[str, str] = json.loads(file.read_bytes())
+    return kept | given
+
+
+def write_privately(file: Path, content: bytes) -> None:
+    """Write a file nobody else can read, whole or not at all; the first of two writers wins."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as out:
+        out.write(content)
+        out.flush()
+        os.fsync(out.fileno())
+    try:
+        os.link(draft, file)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

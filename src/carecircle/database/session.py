@@ -1,0 +1,70 @@
+"""Transactions: one tenant each, the database's instant, and refusals recorded in a transaction of their own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from carecircle.database.constraints import translate
+from carecircle.database.reach import Reach
+from carecircle.identifiers import OrganizationId
+
+
+def open_engine(reach: Reach, *, connections: int = 5) -> AsyncEngine:
+    """The app role's engine. Connections open on first use; times are seconds."""
+    return create_async_engine(
+        reach.as_role("app").set(drivername="postgresql+asyncpg"),
+        pool_size=connections,
+        max_overflow=5,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={"timeout": 10},
+    )
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine, organization_id: UUID | None = None) -> AsyncIterator[AsyncSession]:
+    """One transaction in one tenant: committed at the end of the block, rolled back when it raises.
+
+    Raises what the block raises; database errors come as ours (database/constraints.py).
+    """
+    try:
+        async with async_sessionmaker(engine, expire_on_commit=False)() as session, session.begin():
+            if organization_id is not None:
+                await enter_tenant(session, organization_id)
+            yield session
+    except (SQLAlchemyError, OSError) as error:
+        raise translate(error) from None
+
+
+async def enter_tenant(session: AsyncSession, organization_id: UUID) -> OrganizationId:
+    """Set the tenant of the session's transaction. SET takes no parameter, so only a parsed UUID is formatted in."""
+    tenant = UUID(bytes=organization_id.bytes)
+    await session.execute(text(f"set local carecircle.organization_id = '{tenant}'"))
+    return OrganizationId(tenant)
+
+
+async def lock_patient(session: AsyncSession, organization_id: UUID, patient_id: UUID) -> datetime:
+    """Queue behind whoever changes this patient's circle now, until the transaction ends; then say what time it is.
+
+    The instant is the database's, taken after the lock was had: a row that starts at it cannot start before
+    the row it follows ended.
+    """
+    key = int.from_bytes(patient_id.bytes[-8:], "big", signed=True) ^ int.from_bytes(
+        organization_id.bytes[-8:], "big", signed=True
+    )
+    await session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": key})
+    return await instant(session)
+
+
+async def instant(session: AsyncSession) -> datetime:
+    """The database's clock, in UTC, as of this statement."""
+    now: datetime = (await session.execute(text("select statement_timestamp()"))).scalar_one()
+    return now

@@ -1,0 +1,123 @@
+"""The embedding API in the two documents' names. Thin: the work is in the rooms.
+
+Changes join the caller's AsyncSession and commit or roll back with it; decisions run and commit on carecircle's own
+connection. Organization and actor come from the call, the constructor, or `carecircle.acting_as(…)` around it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from carecircle.access.batch import Connect
+from carecircle.access.service import Access
+from carecircle.actor import Actor
+from carecircle.assignments.service import Previous, add_assignment, assign_primary, end_assignments, primary_of
+from carecircle.assignments.tables import PatientAssignment
+from carecircle.database.crypto import keyring
+from carecircle.errors import AssignmentNotFound
+from carecircle.identifiers import Identifier, ProviderId
+
+AnyId = UUID | str | Identifier
+
+
+class CareTeamService:
+    """Primary and other direct assignments, as the primary-provider document names them.
+
+    All methods raise OrganizationRequired and ActorRequired when neither call nor `acting_as` says who, and
+    PatientNotRegistered or ProviderNotRegistered for ids nobody registered.
+    """
+
+    @staticmethod
+    async def assign_primary_provider(
+        db: AsyncSession,
+        organization_id: UUID | str | None = None,
+        *,
+        patient_id: AnyId,
+        provider_id: AnyId,
+        previous: Previous = "demote",
+        actor: Actor | str | None = None,
+    ) -> PatientAssignment:
+        """Make a provider primary from now on; the present one becomes consulting, or ends with previous="end".
+
+        Repeating it changes nothing. Raises PrimaryAlreadyAssigned when another primary is recorded to start later.
+        """
+        return await assign_primary(
+            db, patient=patient_id, provider=provider_id, previous=previous, organization=organization_id, actor=actor
+        )
+
+    @staticmethod
+    async def add_secondary_provider(
+        db: AsyncSession,
+        organization_id: UUID | str | None = None,
+        *,
+        patient_id: AnyId,
+        provider_id: AnyId,
+        starts_at: datetime | None = None,
+        ends_at: datetime | None = None,
+        actor: Actor | str | None = None,
+    ) -> PatientAssignment:
+        """Add a consulting provider, now and open by default; the primary stays who it is."""
+        return await add_assignment(
+            db, patient=patient_id, provider=provider_id, starts_at=starts_at, ends_at=ends_at,
+            organization=organization_id, actor=actor,
+        )  # fmt: skip
+
+    @staticmethod
+    async def get_primary_provider(
+        db: AsyncSession,
+        organization_id: UUID | str | None = None,
+        *,
+        patient_id: AnyId,
+        as_of: datetime | None = None,
+    ) -> ProviderId | None:
+        """The id of the patient's primary provider at an instant (now by default), or None."""
+        row = await primary_of(db, patient=patient_id, as_of=as_of, organization=organization_id)
+        return ProviderId(row.provider_id) if row is not None else None
+
+    @staticmethod
+    async def remove_from_care_team(
+        db: AsyncSession,
+        organization_id: UUID | str | None = None,
+        *,
+        patient_id: AnyId,
+        provider_id: AnyId,
+        actor: Actor | str | None = None,
+    ) -> bool:
+        """End all that this provider holds directly for this patient; False when there was nothing."""
+        try:
+            await end_assignments(
+                db, patient=patient_id, provider=provider_id, organization=organization_id, actor=actor
+            )
+        except AssignmentNotFound:
+            return False
+        return True
+
+
+class PatientAssignmentService:
+    """The one question of the assignment-system document, answered with the whole circle and recorded.
+
+    `connection_factory` is an Access, or makes asyncpg connections of the role carecircle_decider.
+    """
+
+    def __init__(
+        self,
+        connection_factory: Access | Connect,
+        *,
+        organization: UUID | str | None = None,
+        actor: Actor | str | None = None,
+    ) -> None:
+        self._access = (
+            connection_factory if isinstance(connection_factory, Access) else Access(connection_factory, keyring())
+        )
+        self._organization = organization
+        self._actor = actor
+
+    async def is_user_assigned_to_patient(self, user_id: AnyId, patient_id: AnyId) -> bool:
+        """May this person read this patient's record now? Raises AccessUnavailable when it cannot be recorded."""
+        decision = await self._access.check(
+            user_id, "read", patient_id, organization=self._organization, actor=self._actor
+        )
+        return decision.allowed

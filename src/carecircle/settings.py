@@ -1,0 +1,45 @@
+"""Settings, all from the environment (prefix CARECIRCLE_); nothing here grants anybody anything."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from carecircle.errors import InvalidSetting
+
+
+def _default_home() -> Path:
+    data = os.environ.get("XDG_DATA_HOME")
+    return (Path(data) if data else Path.home() / ".local" / "share") / "carecircle"
+
+
+class Settings(BaseSettings):
+    """What an installation decides: where its database, its files and its default organization are."""
+
+    model_config = SettingsConfigDict(env_prefix="CARECIRCLE_", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    home: Path = Field(default_factory=_default_home, description="Keys, role passwords and the embedded database.")
+    database_url: SecretStr | None = Field(
+        default=None, description="A PostgreSQL 15+ of your own; without it an embedded one is started."
+    )
+    organization: str | None = Field(default=None, description="Slug of the organization commands speak about.")
+    log_format: Literal["json", "text"] = Field(default="json", description="How the log is written to stderr.")
+    lanes: int = Field(default=2, ge=1, le=16, description="Connections on which decisions are made, per process.")
+    batch: int = Field(default=128, ge=1, le=1024, description="Questions one deciding statement answers at most.")
+    decision_timeout: float = Field(
+        default=5.0, gt=0, le=60, description="Seconds a decision may take before nobody gets an answer."
+    )
+
+    @classmethod
+    def read(cls) -> Settings:
+        """Read the environment. Raises InvalidSetting, naming the variable and what is wrong with it."""
+        try:
+            return cls()
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = "CARECIRCLE_" + "_".join(str(part) for part in first["loc"]).upper()
+            raise InvalidSetting(f"{name}: {first['msg']}.") from None

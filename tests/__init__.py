@@ -1,0 +1,1 @@
+"""Tests of carecircle, on a real PostgreSQL, as the roles that serve."""
