@@ -19,7 +19,12 @@ CareTeamId = NewType("CareTeamId", UUID)
 EntryId = NewType("EntryId", UUID)
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_VALUE = {letter: position for position, letter in enumerate(_ALPHABET)} | {"O": 0, "I": 1, "L": 1}
+# Ids are read and written at every question: pairs of letters are looked up, and int() reads base 32 by itself.
+_PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
+_SHIFTS = tuple(range(120, -1, -10))
+_TO_BASE_32 = str.maketrans(
+    _ALPHABET + _ALPHABET.lower() + "OoIiLl", "0123456789abcdefghijklmnopqrstuv" * 2 + "001111"
+) | {ord(letter): "?" for letter in "Uu_+-"}
 _LONGEST_IDENTIFIER = 512
 
 
@@ -43,14 +48,20 @@ Reference = UUID | Identifier
 
 def new_id() -> UUID:
     """A fresh ULID: 48 bits of milliseconds, 80 random bits. Sorts by time, says nothing else."""
-    milliseconds = time.time_ns() // 1_000_000
-    return UUID(bytes=milliseconds.to_bytes(6, "big") + os.urandom(10))
+    return new_ids(1)[0]
+
+
+def new_ids(count: int) -> list[UUID]:
+    """Fresh ULIDs of one instant."""
+    milliseconds = (time.time_ns() // 1_000_000).to_bytes(6, "big")
+    random = os.urandom(10 * count)
+    return [UUID(bytes=milliseconds + random[at : at + 10]) for at in range(0, 10 * count, 10)]
 
 
 def to_text(value: UUID) -> str:
     """The 26 characters (Crockford base 32) under which an id is shown outside."""
     number = value.int
-    return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+    return "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])
 
 
 def parse_reference(text: str | UUID | Identifier) -> Reference:
@@ -85,13 +96,11 @@ def parse_id(text: str | UUID) -> UUID:
 
 
 def _parse_id(text: str) -> UUID | None:
-    if len(text) == 26:
-        number = 0
-        for letter in text.upper():
-            position = _VALUE.get(letter)
-            if position is None:
-                return None
-            number = number << 5 | position
+    if len(text) == 26 and text.isascii():
+        try:
+            number = int(text.translate(_TO_BASE_32), 32)
+        except ValueError:
+            return None
         return UUID(int=number) if number < 1 << 128 else None
     if len(text) == 36 and text.count("-") == 4:
         try:

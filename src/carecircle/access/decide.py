@@ -12,7 +12,7 @@ import asyncpg
 
 from carecircle.access.decision import AccessDecision, Basis, Question
 from carecircle.access.relation import circle, filled, known_actions
-from carecircle.identifiers import EntryId, new_id
+from carecircle.identifiers import EntryId, new_ids
 from carecircle.period import FOREVER, Period
 
 # now: at the statement's own instant. as-of: at another, knowing what we know. believed: knowing what was known then.
@@ -60,7 +60,7 @@ class Decider:
         prepared = self._prepared.get(form)
         if prepared is None:
             prepared = self._prepared[form] = await self.connection.prepare(statement(form), timeout=self.timeout)
-        entries = [new_id() for _ in questions]
+        entries = new_ids(len(questions))
         columns: list[list[object]] = [
             entries,  # type: ignore[list-item]  # a list of UUIDs is sent, never written to
             [q.organization_id for q in questions],

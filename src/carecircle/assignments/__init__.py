@@ -1,0 +1,1 @@
+"""Direct assignments: primary, consulting, attending, admitting, emergency."""

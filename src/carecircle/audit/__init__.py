@@ -1,0 +1,1 @@
+"""The audit trail: entries, appended and never changed."""

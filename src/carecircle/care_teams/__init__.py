@@ -1,0 +1,1 @@
+"""Care teams: the patients they look after and the seats on them."""

@@ -1,0 +1,1 @@
+"""The database: where it is, who reaches it, its schema, transactions, keys."""

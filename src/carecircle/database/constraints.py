@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from carecircle.errors import (
     AccessUnavailable,
@@ -86,9 +86,7 @@ def error_of_constraint(name: str) -> type[CareCircleError] | None:
 
 def translate(error: BaseException) -> CareCircleError:
     """A database error as ours. Never repeats the server's text: it may quote a row."""
-    cause = _driver_error(error)
-    state = getattr(cause, "sqlstate", None)
-    name = getattr(cause, "constraint_name", None)
+    state, name = _state_and_constraint(error)
     if name and (kind := error_of_constraint(name)):
         return kind(constraint=name)
     if state in _STATES:
@@ -100,13 +98,16 @@ def translate(error: BaseException) -> CareCircleError:
     return AccessUnavailable(f"The database could not carry this out ({state}); nothing was changed.")
 
 
-def _driver_error(error: BaseException) -> BaseException:
-    seen: BaseException = error
-    if isinstance(seen, DBAPIError) and seen.orig is not None:
-        seen = seen.orig
-    while seen.__cause__ is not None and not getattr(seen, "sqlstate", None):
-        seen = seen.__cause__
-    return seen
+def _state_and_constraint(error: BaseException) -> tuple[str | None, str | None]:
+    """From whichever layer knows them: SQLAlchemy's error, its DBAPI's, or asyncpg's or psycopg's beneath."""
+    state = name = None
+    layer: BaseException | None = error
+    while layer is not None:
+        state = state or getattr(layer, "sqlstate", None)
+        name = name or getattr(layer, "constraint_name", None)
+        name = name or getattr(getattr(layer, "diag", None), "constraint_name", None)
+        layer = getattr(layer, "orig", None) or layer.__cause__
+    return state, name
 
 
 @contextmanager

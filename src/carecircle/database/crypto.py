@@ -87,6 +87,10 @@ class Keyring:
         """The key of one entry's digest of a list answer: of use for nothing else, so it may travel."""
         return hmac.digest(self._derive(self._newest_blind, organization, "digest"), entry.bytes, hashlib.sha256)
 
+    def token_key(self) -> bytes:
+        """The key with which this installation signs its own tokens."""
+        return self._derive(self._newest_blind, UUID(int=0), "token")
+
     @property
     def _newest_blind(self) -> bytes:
         # Blind indexes outlive field keys: they stay with the first key of the file.

@@ -183,7 +183,8 @@ def _came_up(cluster: Cluster, supervisor: subprocess.Popen[bytes]) -> bool:
 
 def release(supervisor: subprocess.Popen[bytes]) -> str:
     """Let go of the supervisor; "shared" when it keeps the server for others, otherwise once the server has ended."""
-    assert supervisor.stdin is not None and supervisor.stdout is not None
+    assert supervisor.stdin is not None
+    assert supervisor.stdout is not None
     supervisor.stdin.close()
     said = supervisor.stdout.readline().decode().strip()
     supervisor.stdout.close()

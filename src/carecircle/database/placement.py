@@ -99,7 +99,7 @@ def private_place(folder: Path, account: Account) -> Path:
         return place
     if account.may_enter(folder):
         return folder
-    for parent in (Path("/var/lib"), Path("/var/tmp"), Path(tempfile.gettempdir())):
+    for parent in (Path("/var/lib"), Path("/var/tmp"), Path(tempfile.gettempdir())):  # noqa: S108 - a 0700 directory is made in it
         if not (os.access(parent, os.W_OK) and account.may_enter(parent)):
             continue
         place = Path(tempfile.mkdtemp(prefix="carecircle-", dir=parent))

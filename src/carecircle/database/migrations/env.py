@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging.config
 from contextlib import nullcontext
 
 from alembic import context
@@ -18,10 +19,10 @@ VERSION_TABLE = "schema_version"
 
 
 def run(connection: Connection) -> None:
-    connection.execute(text(f"set lock_timeout = '{LOCK_TIMEOUT}'"))
     connection.execute(text(f"set statement_timeout = '{STATEMENT_TIMEOUT}'"))
-    # Two upgrades at once queue up here instead of meeting half-way.
+    # Two upgrades at once queue up here instead of meeting half-way; the second waits longer than for a table's lock.
     connection.execute(text("select pg_advisory_lock(hashtextextended('carecircle.migrate', 0))"))
+    connection.execute(text(f"set lock_timeout = '{LOCK_TIMEOUT}'"))
     connection.execute(text("create schema if not exists carecircle"))
     connection.commit()
     context.configure(
@@ -48,6 +49,8 @@ async def migrate(at: Reach) -> None:
         await engine.dispose()
 
 
+if context.config.config_file_name is not None:  # the alembic command, not `carecircle db`
+    logging.config.fileConfig(context.config.config_file_name, disable_existing_loggers=False)
 given: Reach | None = context.config.attributes.get("reach")
 with nullcontext(given) if given is not None else reach(Settings.read()) as found:
     asyncio.run(migrate(found))

@@ -1,0 +1,1 @@
+"""The HTTP door: AuthZEN evaluation, health, metrics, OpenAPI."""

@@ -1,0 +1,174 @@
+"""The HTTP service: one gate for every route but health, the hot route bare, the rest FastAPI."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
+from time import perf_counter
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from fastapi.responses import Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from sqlalchemy import text
+
+from carecircle.api.evaluation import evaluate
+from carecircle.api.openapi import describe
+from carecircle.api.problems import problem
+from carecircle.api.tokens import Gate
+from carecircle.bootstrap import CareCircle, assemble
+from carecircle.database.reach import Reach, reach
+from carecircle.database.session import transaction
+from carecircle.errors import CareCircleError, InvalidRequest
+from carecircle.settings import Settings
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+EVALUATION = "/access/v1/evaluation"
+OPEN_ROUTES = frozenset({"/healthz", "/readyz"})
+LARGEST_BODY = 65536
+JSON = b"application/json"
+PROBLEM = b"application/problem+json"
+
+log = structlog.get_logger("carecircle.api")
+
+
+class Service:
+    """The ASGI application. Parts are put together when the server starts and let go when it stops."""
+
+    def __init__(self, settings: Settings, at: Reach | None = None) -> None:
+        self._settings = settings
+        self._given = at
+        self._circle: CareCircle
+        self._gate: Gate
+        self.registry = CollectorRegistry()
+        self._decisions = Counter(
+            "carecircle_decisions", "Decisions answered over HTTP.", ["answer"], registry=self.registry
+        )
+        self._seconds = Histogram(
+            "carecircle_evaluation_seconds",
+            "Time from a question's arrival to its recorded answer.",
+            buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5),
+            registry=self.registry,
+        )
+        self._allowed, self._denied, self._failed = (
+            self._decisions.labels(answer) for answer in ("allowed", "denied", "failed")
+        )
+        self._pages = self._make_pages()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._pages(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        request_id = headers.get(b"x-request-id")
+        path: str = scope["path"]
+        try:
+            if path == EVALUATION and scope["method"] == "POST":
+                body = await self._evaluation(headers, receive, request_id)
+                await _answer(send, 200, body, JSON, request_id)
+                return
+            if path not in OPEN_ROUTES:
+                self._gate.admit(headers.get(b"authorization"))
+        except CareCircleError as error:
+            status, body = problem(error)
+            await _answer(send, status, body, PROBLEM, request_id)
+            return
+        await self._pages(scope, receive, send)
+
+    async def _evaluation(self, headers: dict[bytes, bytes], receive: Receive, request_id: bytes | None) -> bytes:
+        started = perf_counter()
+        caller = self._gate.admit(headers.get(b"authorization"))
+        if not headers.get(b"content-type", b"").startswith(JSON):
+            raise InvalidRequest("Send the question as Content-Type: application/json.")
+        asked = await _body(receive)
+        try:
+            answer = await evaluate(
+                self._circle.access, caller, asked, request_id.decode("latin-1") if request_id else None
+            )
+        except InvalidRequest:
+            raise
+        except CareCircleError as error:
+            self._failed.inc()
+            log.warning("evaluation failed", code=error.code)
+            raise
+        (self._allowed if answer.startswith(b'{"decision":true') else self._denied).inc()
+        self._seconds.observe(perf_counter() - started)
+        return answer
+
+    def _make_pages(self) -> FastAPI:
+        # The documentation pages FastAPI brings load scripts from elsewhere, so they are off.
+        pages = FastAPI(title="carecircle", lifespan=self._run, docs_url=None, redoc_url=None, openapi_url=None)
+
+        @pages.get("/healthz")
+        async def healthz() -> dict[str, str]:
+            return {"status": "ok"}
+
+        @pages.get("/readyz")
+        async def readyz() -> Response:
+            try:
+                async with transaction(self._circle.engine) as session:
+                    await session.execute(text("select version_num from carecircle.schema_version"))
+            except CareCircleError as error:
+                status, body = problem(error)
+                return Response(body, status, media_type=PROBLEM.decode())
+            return Response(b'{"status":"ready"}', media_type="application/json")
+
+        @pages.get("/metrics")
+        async def metrics() -> Response:
+            return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)
+
+        @pages.get(EVALUATION, include_in_schema=False)
+        async def evaluation_is_asked() -> Response:
+            return Response(status_code=405, headers={"allow": "POST"})
+
+        @pages.get("/openapi.json")
+        async def openapi() -> dict[str, Any]:
+            return describe(pages)
+
+        return pages
+
+    @asynccontextmanager
+    async def _run(self, _: FastAPI) -> AsyncIterator[None]:
+        if self._given is not None:
+            async with self._open(self._given):
+                yield
+        else:
+            with reach(self._settings) as at:
+                async with self._open(at):
+                    yield
+
+    @asynccontextmanager
+    async def _open(self, at: Reach) -> AsyncIterator[None]:
+        async with assemble(self._settings, at) as circle:
+            self._circle, self._gate = circle, Gate(circle.keyring)
+            yield
+
+
+async def _body(receive: Receive) -> bytes:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body"):
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > LARGEST_BODY:
+            break
+    if len(body) > LARGEST_BODY:
+        raise InvalidRequest(f"A question has at most {LARGEST_BODY} bytes.")
+    return body
+
+
+async def _answer(send: Send, status: int, body: bytes, kind: bytes, request_id: bytes | None) -> None:
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
+    if request_id is not None:
+        headers.append((b"x-request-id", request_id))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def create() -> Service:
+    """What uvicorn calls in every worker process."""
+    return Service(Settings.read())

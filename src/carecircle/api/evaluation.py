@@ -1,0 +1,111 @@
+"""AuthZEN access evaluation: one question in, one recorded decision out, with as little in between as there can be."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from carecircle.access.decision import AccessDecision, Question
+from carecircle.access.service import Access
+from carecircle.api.tokens import Caller
+from carecircle.errors import InvalidRequest
+from carecircle.identifiers import Identifier, OrganizationId, parse_reference, to_text
+from carecircle.period import FOREVER, parse_instant, show
+
+SUBJECT_TYPES = ("user", "provider")
+RESOURCE_TYPES = ("patient",)
+
+
+async def evaluate(access: Access, caller: Caller, body: bytes, request_id: str | None) -> bytes:
+    """The response's JSON. Raises InvalidRequest for a body that is not a question, AccessUnavailable."""
+    question = await read_question(access, caller, body, request_id)
+    return render(await access.ask(question))
+
+
+async def read_question(access: Access, caller: Caller, body: bytes, request_id: str | None) -> Question:
+    """The question a body asks, in the caller's organization. Types we do not know are unknown people and patients."""
+    try:
+        asked = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise InvalidRequest("The body must be a JSON object with subject, action and resource.") from None
+    if not isinstance(asked, dict):
+        raise InvalidRequest("The body must be a JSON object with subject, action and resource.")
+    subject_type, subject = _entity(asked, "subject")
+    resource_type, resource = _entity(asked, "resource")
+    action = asked.get("action")
+    if not isinstance(action, dict) or not isinstance(action.get("name"), str) or not action["name"]:
+        raise InvalidRequest("action must be an object with a name, such as read.")
+    context = asked.get("context")
+    if context is not None and not isinstance(context, dict):
+        raise InvalidRequest("context must be an object.")
+    organization = caller.organization_id
+    provider_id = await _known(
+        access.resolve_provider, organization, subject if subject_type in SUBJECT_TYPES else (subject_type, subject)
+    )
+    patient_id = await _known(
+        access.resolve_patient, organization, resource if resource_type in RESOURCE_TYPES else (resource_type, resource)
+    )
+    as_of = believed_at = None
+    purpose = "TREAT"
+    if context:
+        as_of, believed_at = _instant(context, "as_of"), _instant(context, "believed_at")
+        purpose = context.get("purpose", purpose)
+        if not isinstance(purpose, str):
+            raise InvalidRequest("context.purpose must be a PurposeOfUse code, such as TREAT.")
+    return Question(
+        organization,
+        provider_id,
+        patient_id,
+        action["name"],
+        caller.actor.name,
+        purpose,
+        request_id,
+        as_of,
+        believed_at,
+    )
+
+
+def render(decision: AccessDecision) -> bytes:
+    """The AuthZEN response. Why not is told by code and remedy only: the full path is in the audit trail."""
+    context: dict[str, Any] = {"id": to_text(decision.id), "code": decision.code}
+    if decision.allowed:
+        context["bases"] = [
+            {"kind": basis.kind, "id": to_text(basis.id), "until": _until(basis.period.ends_at)}
+            for basis in decision.bases
+        ]
+    else:
+        context["remedies"] = [{"kind": remedy.kind, "sentence": remedy.sentence} for remedy in decision.remedies]
+    return orjson.dumps({"decision": decision.allowed, "context": context})
+
+
+def _entity(asked: dict[str, Any], name: str) -> tuple[str, str]:
+    entity = asked.get(name)
+    if isinstance(entity, dict):
+        kind, given = entity.get("type"), entity.get("id")
+        if isinstance(kind, str) and kind and isinstance(given, str) and given:
+            return kind, given
+    raise InvalidRequest(f"{name} must be an object with a type and an id, both non-empty text.")
+
+
+async def _known(resolve: Any, organization: OrganizationId, given: str | tuple[str, str]) -> UUID:
+    reference = parse_reference(given) if isinstance(given, str) else Identifier(f"type:{given[0]}", given[1])
+    if isinstance(reference, UUID):
+        return reference
+    found: UUID = await resolve(organization, reference)
+    return found
+
+
+def _instant(context: dict[str, Any], name: str) -> datetime | None:
+    given = context.get(name)
+    if given is None:
+        return None
+    if not isinstance(given, str):
+        raise InvalidRequest(f"context.{name} must be ISO 8601 text with a time zone.")
+    return parse_instant(given)
+
+
+def _until(ends_at: datetime) -> str | None:
+    return None if ends_at == FOREVER else show(ends_at)

@@ -1,0 +1,84 @@
+"""Tokens of the installation's own (HS256 JWTs): minting, and believing one. Only the signature check is remembered."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from uuid import UUID
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+
+from carecircle.actor import Actor
+from carecircle.database.crypto import Keyring
+from carecircle.errors import CareCircleError, Unauthenticated
+from carecircle.identifiers import OrganizationId, new_id, parse_id, to_text
+
+ALGORITHM = "HS256"
+ISSUER = "carecircle"
+AUDIENCE = "carecircle-api"
+_REMEMBERED = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who holds a believed token: the organization it is for, the actor, and its end in Unix seconds."""
+
+    organization_id: OrganizationId
+    actor: Actor
+    expires_at: float
+
+
+def mint(keyring: Keyring, *, organization_id: UUID, actor: Actor, hours: float = 12) -> str:
+    """A token for one organization and one actor, good for `hours` from now."""
+    now = int(time.time())
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": actor.name,
+        "org": to_text(organization_id),
+        "iat": now,
+        "exp": now + int(hours * 3600),
+        "jti": to_text(new_id()),
+    }
+    return jwt.encode({"alg": ALGORITHM}, claims, OctKey.import_key(keyring.token_key()))
+
+
+class Gate:
+    """Believes tokens. The end of a token is looked at every time, its signature once."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._key = OctKey.import_key(keyring.token_key())
+        self._believed: dict[bytes, Caller] = {}
+        self._registry = jwt.JWTClaimsRegistry(
+            iss={"essential": True, "value": ISSUER},
+            aud={"essential": True, "value": AUDIENCE},
+            sub={"essential": True},
+            org={"essential": True},
+            exp={"essential": True},
+        )
+
+    def admit(self, authorization: bytes | None) -> Caller:
+        """Who sent this Authorization header. Raises Unauthenticated."""
+        if authorization is None or authorization[:7].lower() != b"bearer ":
+            raise Unauthenticated("Send a token: Authorization: Bearer …; carecircle token makes one for development.")
+        token = authorization[7:]
+        caller = self._believed.get(token)
+        if caller is None:
+            caller = self._read(token)
+            if len(self._believed) >= _REMEMBERED:
+                self._believed.clear()
+            self._believed[token] = caller
+        if caller.expires_at <= time.time():
+            self._believed.pop(token, None)
+            raise Unauthenticated("This token has expired; get a new one.")
+        return caller
+
+    def _read(self, token: bytes) -> Caller:
+        try:
+            claims = jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
+            self._registry.validate(claims)
+            return Caller(OrganizationId(parse_id(claims["org"])), Actor(str(claims["sub"])), float(claims["exp"]))
+        except (JoseError, CareCircleError, ValueError, TypeError):
+            raise Unauthenticated("This token cannot be believed: it is not one of this installation's.") from None

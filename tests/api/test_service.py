@@ -1,0 +1,208 @@
+"""The HTTP service over a real socket: who gets in, what an evaluation answers, what a bad question gets."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from carecircle import Actor, CareTeamService, to_text
+from carecircle.api.app import Service
+from carecircle.api.problems import STATUSES, status_of
+from carecircle.api.tokens import mint
+from carecircle.errors import CareCircleError, PrimaryAlreadyAssigned
+from carecircle.identifiers import new_id
+from tests.conftest import Hospital
+
+Run = Callable[[Callable[[Hospital], Any]], Any]
+
+
+@asynccontextmanager
+async def serving(hospital: Hospital) -> AsyncIterator[httpx.AsyncClient]:
+    """The real server on a free port, and a client that holds a token for this organization."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    service = Service(hospital.circle.settings, hospital.circle.reach)
+    server = uvicorn.Server(uvicorn.Config(service, log_level="error", proxy_headers=False))
+    running = asyncio.create_task(server.serve([listener]))
+    token = mint(hospital.circle.keyring, organization_id=hospital.organization, actor=Actor.service("test"), hours=1)
+    try:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", headers={"Authorization": f"Bearer {token}"}
+        ) as client:
+            while not server.started:  # noqa: ASYNC110 - uvicorn has a flag, not an event
+                await asyncio.sleep(0.01)
+            yield client
+    finally:
+        server.should_exit = True
+        await running
+        listener.close()
+
+
+def question(provider: Any, patient: Any, action: str = "read", **context: Any) -> dict[str, Any]:
+    asked: dict[str, Any] = {
+        "subject": {"type": "user", "id": provider if isinstance(provider, str) else to_text(provider)},
+        "action": {"name": action},
+        "resource": {"type": "patient", "id": patient if isinstance(patient, str) else to_text(patient)},
+    }
+    return asked | ({"context": context} if context else {})
+
+
+def test_an_evaluation_says_yes_with_the_basis_and_no_with_a_remedy(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        primary, stranger = await hospital.provider("npi|1"), await hospital.provider()
+        patient = await hospital.patient("mrn|1")
+        async with hospital.change() as db:
+            await CareTeamService.assign_primary_provider(
+                db, hospital.organization, patient_id=patient, provider_id=primary, actor="test"
+            )
+        async with serving(hospital) as client:
+            yes = await client.post("/access/v1/evaluation", json=question(primary, patient))
+            by_identifier = await client.post("/access/v1/evaluation", json=question("npi|1", "mrn|1"))
+            no = await client.post("/access/v1/evaluation", json=question(stranger, patient))
+            before = await client.post(
+                "/access/v1/evaluation", json=question(primary, patient, as_of="2001-01-01T00:00:00Z")
+            )
+        assert yes.json()["decision"] is by_identifier.json()["decision"] is True
+        assert yes.json()["context"]["bases"][0]["kind"] == "primary"
+        assert no.json()["decision"] is before.json()["decision"] is False
+        assert no.json()["context"]["code"] == "no-relationship"
+        assert no.json()["context"]["remedies"][0]["kind"] == "assign"
+
+    in_hospital(body)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"subject": {"type": "user", "id": "nobody"}}, "unknown-provider"),
+        ({"resource": {"type": "patient", "id": "mrn|unheard-of"}}, "unknown-patient"),
+        ({"resource": {"type": "printer", "id": "mrn|1"}}, "unknown-patient"),
+        ({"action": {"name": "dance"}}, "unknown-action"),
+    ],
+)
+def test_the_unknown_is_a_recorded_denial(in_hospital: Run, changes: dict[str, Any], code: str) -> None:
+    async def body(hospital: Hospital) -> None:
+        asked = question(await hospital.provider(), await hospital.patient("mrn|1")) | changes
+        async with serving(hospital) as client:
+            answer = await client.post("/access/v1/evaluation", json=asked)
+        assert answer.status_code == 200
+        assert answer.json()["decision"] is False
+        assert answer.json()["context"]["code"] == code
+
+    in_hospital(body)
+
+
+def test_bad_questions_get_one_sentence_and_400(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        good = question(new_id(), new_id())
+        bad = [
+            b"", b"{", b"[]", b"null", b'"x"', b'{"subject":{}}',
+        ]  # fmt: skip
+        async with serving(hospital) as client:
+            kind = {"content-type": "application/json"}
+            for content in bad:
+                answer = await client.post("/access/v1/evaluation", content=content, headers=kind)
+                assert answer.status_code == 400, content
+                assert answer.headers["content-type"] == "application/problem+json"
+                assert answer.json()["code"] == "invalid-request"
+            for spoilt in (
+                good | {"subject": {"type": "user", "id": 5}},
+                good | {"subject": {"type": "", "id": "x"}},
+                good | {"action": "read"},
+                good | {"context": []},
+                good | {"context": {"as_of": 5}},
+                good | {"context": {"as_of": "yesterday"}},
+                good | {"context": {"as_of": "2026-01-01T00:00:00"}},
+                good | {"context": {"purpose": 5}},
+            ):
+                answer = await client.post("/access/v1/evaluation", json=spoilt)
+                assert answer.status_code == 400, spoilt
+            wrong_kind = await client.post("/access/v1/evaluation", content=b"{}", headers={"content-type": "text/csv"})
+            assert wrong_kind.status_code == 400
+            assert (await client.post("/access/v1/evaluation", content=b" " * 70_000, headers=kind)).status_code == 400
+            assert (await client.post("/access/v1/evaluation", json=good)).status_code == 200
+            assert (await client.get("/access/v1/evaluation")).status_code == 405
+
+    in_hospital(body)
+
+
+def test_only_health_is_open(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        other = mint(hospital.circle.keyring, organization_id=new_id(), actor=Actor.service("test"), hours=-1)
+        async with serving(hospital) as client:
+            assert (await client.get("/readyz")).json() == {"status": "ready"}
+            for path in ("/metrics", "/openapi.json"):
+                assert (await client.get(path)).status_code == 200
+            routes = ["/access/v1/evaluation", "/metrics", "/openapi.json", "/docs", "/nothing"]
+            for spoilt in ("", "Bearer", "Bearer x.y.z", f"Bearer {other}", "Basic eDp5"):
+                for path in routes:
+                    answer = await client.request(
+                        "POST" if "access" in path else "GET", path, headers={"Authorization": spoilt}
+                    )
+                    assert answer.status_code == 401, (spoilt, path)
+            assert (await client.get("/healthz", headers={"Authorization": ""})).status_code == 200
+
+    in_hospital(body)
+
+
+def test_a_token_of_another_installation_or_algorithm_is_not_believed(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        unsigned = (
+            "eyJhbGciOiJub25lIn0.eyJpc3MiOiJjYXJlY2lyY2xlIiwiYXVkIjoiY2FyZWNpcmNsZS1hcGkiLCJzdWIiOiJ4Iiwib3JnIjoiMDFLM"
+            "DAwMDAwMDAwMDAwMDAwMDAwMDAwMEEiLCJleHAiOjQxMDI0NDQ4MDB9."
+        )
+        async with serving(hospital) as client:
+            answer = await client.get("/metrics", headers={"Authorization": f"Bearer {unsigned}"})
+        assert answer.status_code == 401
+
+    in_hospital(body)
+
+
+def test_the_request_id_comes_back_on_answers_and_errors(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        async with serving(hospital) as client:
+            for asked in (question(new_id(), new_id()), {}):
+                answer = await client.post("/access/v1/evaluation", json=asked, headers={"X-Request-ID": "abc-1"})
+                assert answer.headers["x-request-id"] == "abc-1"
+            refused = await client.post("/access/v1/evaluation", headers={"X-Request-ID": "abc-2", "Authorization": ""})
+            assert (refused.status_code, refused.headers["x-request-id"]) == (401, "abc-2")
+
+    in_hospital(body)
+
+
+def test_another_organizations_people_and_patients_are_unknown(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        primary, patient = await hospital.provider(), await hospital.patient()
+        async with hospital.change() as db:
+            await CareTeamService.assign_primary_provider(
+                db, hospital.organization, patient_id=patient, provider_id=primary, actor="test"
+            )
+        stranger = mint(hospital.circle.keyring, organization_id=new_id(), actor=Actor.service("test"), hours=1)
+        async with serving(hospital) as client:
+            own = await client.post("/access/v1/evaluation", json=question(primary, patient))
+            other = await client.post(
+                "/access/v1/evaluation",
+                json=question(primary, patient),
+                headers={"Authorization": f"Bearer {stranger}"},
+            )
+        assert own.json()["decision"] is True
+        assert (other.json()["decision"], other.json()["context"]["code"]) == (False, "unknown-patient")
+
+    in_hospital(body)
+
+
+def test_every_error_has_a_status() -> None:
+    def every(kind: type[CareCircleError]) -> list[type[CareCircleError]]:
+        return [kind, *(deeper for below in kind.__subclasses__() for deeper in every(below))]
+
+    assert len(every(CareCircleError)) > 20
+    for kind in every(CareCircleError):
+        assert 400 <= status_of(kind()) < 600
+    assert STATUSES[CareCircleError] == 500
+    assert status_of(PrimaryAlreadyAssigned()) == 409
