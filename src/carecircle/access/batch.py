@@ -72,13 +72,16 @@ class Batcher:
     def __init__(self, connect: Connect, *, lanes: int = 2, most: int = 128, timeout: float = 5.0) -> None:
         self._queue = Queue()
         self._lanes = [_Lane(self._queue, connect, most, timeout) for _ in range(lanes)]
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
     async def ask(self, question: Question) -> AccessDecision:
         """The recorded answer. Raises AccessUnavailable when none could be recorded; then nobody got in."""
         if self._closed:
             raise AccessUnavailable("carecircle is shutting down; ask again elsewhere.")
-        answer: asyncio.Future[AccessDecision] = asyncio.get_running_loop().create_future()
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        answer: asyncio.Future[AccessDecision] = self._loop.create_future()
         self._queue.put(Waiting(question, answer))
         for lane in self._lanes:
             if lane.idle:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from typing import Literal
@@ -13,7 +13,7 @@ import asyncpg
 from carecircle.access.decision import AccessDecision, Basis, Question
 from carecircle.access.relation import circle, filled, known_actions
 from carecircle.identifiers import EntryId, new_ids
-from carecircle.period import FOREVER, Period
+from carecircle.period import FOREVER
 
 # now: at the statement's own instant. as-of: at another, knowing what we know. believed: knowing what was known then.
 Form = Literal["now", "as-of", "believed"]
@@ -84,11 +84,11 @@ class Decider:
 
 def _bases(row: asyncpg.Record) -> tuple[Basis, ...]:
     return tuple(
-        Basis(kind, basis_id, under, Period(starts_at, aware(ends_at)))
+        Basis(kind, basis_id, under, starts_at, aware(ends_at))
         for kind, basis_id, under, starts_at, ends_at in zip(row[2], row[3], row[4], row[5], row[6], strict=True)
     )
 
 
 def aware(instant: datetime) -> datetime:
-    """asyncpg gives 'infinity' without a time zone; ours has one."""
-    return FOREVER if instant.tzinfo is None else instant.astimezone(UTC)
+    """asyncpg gives instants in UTC, but 'infinity' without a time zone; ours has one."""
+    return FOREVER if instant.tzinfo is None else instant

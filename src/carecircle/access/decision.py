@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from carecircle.errors import Undecidable
@@ -27,8 +27,7 @@ MESSAGES: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """May this provider do this to this patient, at `as_of` (None: now), as believed at `believed_at` (None: now)?"""
 
     organization_id: UUID
@@ -42,14 +41,18 @@ class Question:
     believed_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Basis:
+class Basis(NamedTuple):
     """One way of being let in: the kind, the row it rests on, the row under that one (a team's patient), and its period."""
 
     kind: str
     id: UUID
     under_id: UUID | None
-    period: Period
+    starts_at: datetime
+    ends_at: datetime
+
+    @property
+    def period(self) -> Period:
+        return Period(self.starts_at, self.ends_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ class AccessDecision:
     @property
     def expires_at(self) -> datetime | None:
         """When the last basis ends; None when there is none or it is open."""
-        last = max((basis.period.ends_at for basis in self.bases), default=FOREVER)
+        last = max((basis.ends_at for basis in self.bases), default=FOREVER)
         return None if last == FOREVER else last
 
     @property

@@ -167,8 +167,3 @@ async def _answer(send: Send, status: int, body: bytes, kind: bytes, request_id:
         headers.append((b"x-request-id", request_id))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-def create() -> Service:
-    """What uvicorn calls in every worker process."""
-    return Service(Settings.read())

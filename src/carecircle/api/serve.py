@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+
 import uvicorn
 
 from carecircle.api.app import Service
+from carecircle.api.cork import CorkedProtocol
 from carecircle.database.reach import Reach
 from carecircle.settings import Settings
 
@@ -16,6 +19,7 @@ def serve(
     common = {
         "host": host,
         "port": port,
+        "http": CorkedProtocol,
         "log_level": "warning",
         "access_log": False,  # an address line per question helps nobody, and ids do not belong in logs
         "proxy_headers": False,
@@ -23,6 +27,20 @@ def serve(
         "date_header": False,
     }
     if workers > 1:
-        uvicorn.run("carecircle.api.app:create", factory=True, workers=workers, **common)  # type: ignore[arg-type]
+        uvicorn.run("carecircle.api.serve:worker", factory=True, workers=workers, **common)  # type: ignore[arg-type]
     else:
+        _calm_the_collector()
         uvicorn.run(Service(settings, at), **common)  # type: ignore[arg-type]
+
+
+def worker() -> Service:
+    """What uvicorn calls in every worker process."""
+    _calm_the_collector()
+    return Service(Settings.read())
+
+
+def _calm_the_collector() -> None:
+    """Collect in larger steps, and leave alone what lives as long as the process: a question makes no cycles."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)

@@ -35,6 +35,8 @@ async def make_roles(reach: Reach) -> None:
                 await connection.execute(f"alter role {name} password {quoted}")
             # Planning the deciding statement costs many times what running it does.
             await connection.execute("alter role carecircle_decider set plan_cache_mode = force_generic_plan")
+            # And the plan may be made while the tables are empty: a scan must not look cheap then.
+            await connection.execute("alter role carecircle_decider set enable_seqscan = off")
             await connection.execute("alter role carecircle_decider set jit = off")
             await connection.execute("alter role carecircle_app set idle_in_transaction_session_timeout = '60s'")
             database = await connection.fetchval("select quote_ident(current_database())")
