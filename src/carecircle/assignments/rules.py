@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 AssignmentType = Literal["primary", "consulting", "attending", "admitting", "emergency"]
@@ -14,3 +15,9 @@ DEFAULT_SCOPE: dict[AssignmentType, tuple[str, ...]] = {
     "consulting": ("read", "write", "order"),
     "emergency": ("read", "write", "order"),
 }
+
+
+def demoted_scope(scope: Sequence[str]) -> list[str]:
+    """What a primary who becomes consulting keeps: what consulting grants, and never more than there was."""
+    kept = [action for action in scope if action in DEFAULT_SCOPE["consulting"]]
+    return kept or list(scope)

@@ -1,0 +1,114 @@
+"""Taking back a dated handover, and correcting a wrong past without rewriting what was believed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from carecircle.actor import Actor, actor_of, organization_of
+from carecircle.assignments.rows import believed, new_row, record
+from carecircle.assignments.rules import ASSIGNMENT_TYPES, AssignmentType
+from carecircle.assignments.tables import PatientAssignment
+from carecircle.audit.entry import Entry, append
+from carecircle.database.constraints import translated
+from carecircle.database.facts import supersede
+from carecircle.database.session import enter_tenant, lock_patient
+from carecircle.directory.service import AnyId, resolve_patient
+from carecircle.errors import AssignmentNotFound, InvalidRequest
+from carecircle.identifiers import OrganizationId, to_text
+from carecircle.period import Period, show
+
+
+async def cancel_handover(
+    db: AsyncSession,
+    *,
+    patient: AnyId,
+    organization: UUID | str | None = None,
+    actor: Actor | str | None = None,
+) -> PatientAssignment | None:
+    """Take back the next primary assignment that has not begun; whoever it would have replaced stays primary.
+
+    Returns the restored primary's row, or None when nobody was to be replaced. Raises AssignmentNotFound when no
+    handover is ahead.
+    """
+    who = actor_of(actor)
+    with translated():
+        tenant = await enter_tenant(db, organization_of(organization))
+        patient_id = await resolve_patient(db, tenant, patient)
+        now = await lock_patient(db, tenant, patient_id)
+        rows = list(await db.scalars(believed(tenant, patient_id).order_by(PatientAssignment.starts_at)))
+        ahead = [row for row in rows if row.assignment_type == "primary" and row.starts_at > now]
+        if not ahead:
+            raise AssignmentNotFound("No handover of this patient's primary provider is ahead.")
+        planned = ahead[0]
+        entry = Entry(
+            tenant, "change", who, "handover-cancelled", provider_id=planned.provider_id, patient_id=patient_id,
+            detail={"was_to_start_at": show(planned.starts_at)},
+        )  # fmt: skip
+        await append(db, entry)
+        await supersede(db, planned, entry.id, now)
+        replaced = next(
+            (row for row in rows if row.assignment_type == "primary" and row.ends_at == planned.starts_at), None
+        )
+        if replaced is None:
+            return None
+        for row in rows:
+            demoted = row.lineage_id == replaced.lineage_id and row.assignment_type == "consulting"
+            if demoted and row.starts_at == planned.starts_at:
+                await supersede(db, row, entry.id, now)
+        await supersede(db, replaced, entry.id, now)
+        restored = _successor(replaced, Period(replaced.starts_at, planned.ends_at))
+        return await record(db, restored, now, entry.id)
+
+
+async def correct_assignment(
+    db: AsyncSession,
+    *,
+    patient: AnyId,
+    assignment_id: UUID,
+    provider_id: UUID | None = None,
+    assignment_type: AssignmentType | None = None,
+    starts_at: datetime | None = None,
+    ends_at: datetime | None = None,
+    scope: Sequence[str] | None = None,
+    organization: UUID | str | None = None,
+    actor: Actor | str | None = None,
+) -> PatientAssignment:
+    """Say what an assignment should have been all along; what was believed until now stays on record.
+
+    Only what is given is corrected. Decisions made before keep their proof: asked as they were then believed, they
+    come out as they did. Raises AssignmentNotFound for a row that is no longer believed, InvalidPeriod,
+    PrimaryAlreadyAssigned, ProviderNotRegistered.
+    """
+    if assignment_type is not None and assignment_type not in ASSIGNMENT_TYPES:
+        raise InvalidRequest(f"Unknown assignment type; known are {', '.join(ASSIGNMENT_TYPES)}.")
+    who = actor_of(actor)
+    with translated():
+        tenant = await enter_tenant(db, organization_of(organization))
+        patient_id = await resolve_patient(db, tenant, patient)
+        now = await lock_patient(db, tenant, patient_id)
+        wrong = (await db.scalars(believed(tenant, patient_id).where(PatientAssignment.id == assignment_id))).first()
+        if wrong is None:
+            raise AssignmentNotFound("No such row is believed now: it never was, or somebody superseded it.")
+        right = _successor(wrong, Period(starts_at or wrong.starts_at, ends_at or wrong.ends_at))
+        right.provider_id = provider_id or wrong.provider_id
+        right.assignment_type = assignment_type or wrong.assignment_type
+        right.scope = list(scope) if scope is not None else wrong.scope
+        entry = Entry(
+            tenant, "change", who, "assignment-corrected", provider_id=right.provider_id, patient_id=patient_id,
+            detail={"corrected": to_text(wrong.id), "lineage": to_text(wrong.lineage_id)},
+        )  # fmt: skip
+        await append(db, entry)
+        await supersede(db, wrong, entry.id, now)
+        return await record(db, right, now, entry.id)
+
+
+def _successor(row: PatientAssignment, period: Period) -> PatientAssignment:
+    successor = new_row(
+        OrganizationId(row.organization_id), row.patient_id, row.provider_id, row.assignment_type, period, row.scope
+    )
+    successor.lineage_id = row.lineage_id
+    return successor

@@ -1,0 +1,134 @@
+"""A room's rows: finding, inserting and superseding direct assignments. What they mean is said in the services."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Select, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from carecircle.assignments.tables import PatientAssignment
+from carecircle.database.constraints import translate
+from carecircle.database.facts import supersede
+from carecircle.errors import PrimaryAlreadyAssigned
+from carecircle.identifiers import OrganizationId, new_id, to_text
+from carecircle.period import FOREVER, Period, show
+
+
+async def primary_at(
+    db: AsyncSession, tenant: OrganizationId, patient_id: UUID, at: datetime
+) -> PatientAssignment | None:
+    rows = await db.scalars(
+        believed(tenant, patient_id).where(
+            PatientAssignment.assignment_type == "primary",
+            PatientAssignment.starts_at <= at,
+            PatientAssignment.ends_at > at,
+        )
+    )
+    return rows.one_or_none()
+
+
+async def held(
+    db: AsyncSession,
+    tenant: OrganizationId,
+    patient_id: UUID,
+    after: datetime,
+    provider_id: UUID,
+    assignment_type: str | None,
+) -> list[PatientAssignment]:
+    """What a provider holds for a patient and has not ended by `after`."""
+    query = believed(tenant, patient_id).where(
+        PatientAssignment.provider_id == provider_id, PatientAssignment.ends_at > after
+    )
+    if assignment_type is not None:
+        query = query.where(PatientAssignment.assignment_type == assignment_type)
+    return list(await db.scalars(query.order_by(PatientAssignment.starts_at)))
+
+
+async def holds(
+    db: AsyncSession, tenant: OrganizationId, patient_id: UUID, provider_id: UUID, assignment_type: str, at: datetime
+) -> bool:
+    rows = await held(db, tenant, patient_id, at, provider_id, assignment_type)
+    return any(row.starts_at <= at and row.ends_at == FOREVER for row in rows)
+
+
+def believed(tenant: OrganizationId, patient_id: UUID) -> Select[PatientAssignment]:
+    return select(PatientAssignment).where(
+        PatientAssignment.organization_id == tenant,
+        PatientAssignment.patient_id == patient_id,
+        PatientAssignment.superseded_at == FOREVER,
+    )
+
+
+def new_row(
+    tenant: OrganizationId,
+    patient_id: UUID,
+    provider_id: UUID,
+    assignment_type: str,
+    period: Period,
+    scope: Sequence[str],
+) -> PatientAssignment:
+    row_id = new_id()
+    return PatientAssignment(
+        organization_id=tenant,
+        id=row_id,
+        lineage_id=row_id,
+        patient_id=patient_id,
+        provider_id=provider_id,
+        assignment_type=assignment_type,
+        scope=list(scope),
+        starts_at=period.starts_at,
+        ends_at=period.ends_at,
+    )
+
+
+async def record(db: AsyncSession, row: PatientAssignment, now: datetime, entry_id: UUID) -> PatientAssignment:
+    """Insert a fact. A second primary is refused by the constraint; the refusal then says who holds it."""
+    row.recorded_at, row.entry_id = now, entry_id
+    try:
+        async with db.begin_nested():
+            db.add(row)
+    except IntegrityError as refused:
+        error = translate(refused)
+        if isinstance(error, PrimaryAlreadyAssigned):
+            raise await _taken(db, row) from None
+        raise error from None
+    return row
+
+
+async def _taken(db: AsyncSession, wanted: PatientAssignment) -> PrimaryAlreadyAssigned:
+    rows = await db.scalars(
+        believed(OrganizationId(wanted.organization_id), wanted.patient_id)
+        .where(
+            PatientAssignment.assignment_type == "primary",
+            PatientAssignment.starts_at < wanted.ends_at,
+            PatientAssignment.ends_at > wanted.starts_at,
+        )
+        .order_by(PatientAssignment.starts_at)
+    )
+    holder = rows.first()
+    if holder is None:
+        return PrimaryAlreadyAssigned()
+    return PrimaryAlreadyAssigned(
+        f"Provider {to_text(holder.provider_id)} is primary for this patient from {show(holder.starts_at)}"
+        f" until {show(holder.ends_at)}; hand over with: carecircle assign primary PATIENT PROVIDER.",
+        provider_id=holder.provider_id,
+        assignment_id=holder.id,
+        patient_id=wanted.patient_id,
+        organization_id=wanted.organization_id,
+    )
+
+
+async def end(db: AsyncSession, row: PatientAssignment, at: datetime, now: datetime, entry_id: UUID) -> None:
+    """Let a row end at `at`: close it now, and keep what it is until then as its successor, unless it begins later."""
+    await supersede(db, row, entry_id, now)
+    if row.starts_at < at:
+        ended = new_row(
+            OrganizationId(row.organization_id), row.patient_id, row.provider_id, row.assignment_type,
+            Period(row.starts_at, at), row.scope,
+        )  # fmt: skip
+        ended.lineage_id = row.lineage_id
+        await record(db, ended, now, entry_id)

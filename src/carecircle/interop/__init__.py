@@ -1,0 +1,1 @@
+"""Other systems: what they send us, and what we send them."""

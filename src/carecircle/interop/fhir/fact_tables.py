@@ -1,0 +1,162 @@
+"""Reading and writing facts of the circle, many at a time: closed and inserted, never edited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from carecircle.assignments.rules import DEFAULT_SCOPE
+from carecircle.care_teams.rules import default_scope
+from carecircle.interop.fhir.service import Desk
+from carecircle.interop.fhir.settle import Row
+from carecircle.period import FOREVER
+
+# The columns that say what a fact is, with their types, in the order of Row.values.
+COLUMNS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "patient_assignments": (("patient_id", "uuid"), ("provider_id", "uuid"), ("assignment_type", "text")),
+    "care_team_patients": (("care_team_id", "uuid"), ("patient_id", "uuid")),
+    "care_team_members": (("care_team_id", "uuid"), ("provider_id", "uuid"), ("member_role", "text")),
+    "provider_roles": (("provider_id", "uuid"), ("role_code", "text"), ("specialty_code", "text"), ("unit_id", "uuid")),
+}
+
+# The tables whose facts let somebody in.
+CIRCLE = ("patient_assignments", "care_team_patients", "care_team_members")
+
+
+async def facts_of_records(desk: Desk, table: str, records: Sequence[str]) -> list[Row]:
+    """The facts believed now that these records of our source made."""
+    if not records:
+        return []
+    return await _select(
+        desk, table, "source = :source and source <> '' and source_record = any(:records)",
+        source=desk.run.source, records=list(records),
+    )  # fmt: skip
+
+
+async def primaries_of(desk: Desk, patient_ids: Sequence[UUID]) -> list[Row]:
+    """Every primary of these patients believed now, whoever recorded it."""
+    return await _select(
+        desk, "patient_assignments", "patient_id = any(:ids) and is_primary_provider", ids=list(patient_ids)
+    )
+
+
+async def facts_of_teams(desk: Desk, table: str, team_ids: Sequence[UUID]) -> list[Row]:
+    """Every seat of (or patient on) these teams believed now, whoever recorded it."""
+    return await _select(desk, table, "care_team_id = any(:ids)", ids=list(team_ids))
+
+
+async def imported_about(desk: Desk, table: str, patient_id: UUID) -> list[Row]:
+    """The facts of one patient believed now that some import made."""
+    return await _select(desk, table, "patient_id = :id and source <> ''", id=patient_id)
+
+
+async def imported_and_live(desk: Desk) -> int:
+    """How many imported facts let somebody in now, or will."""
+    counted = " + ".join(
+        f"(select count(*) from carecircle.{table} where organization_id = :organization"
+        " and superseded_at = 'infinity' and source <> '' and ends_at > statement_timestamp())"
+        for table in CIRCLE
+    )
+    return int((await desk.rows(f"select {counted} as live"))[0].live)
+
+
+async def taken_over(desk: Desk, table: str, ids: Sequence[UUID]) -> set[tuple[str, str]]:
+    """(record, item) of our facts that somebody has since changed by hand; `ids` are their patients, or their teams."""
+    owner = COLUMNS[table][0][0]
+    rows = await desk.rows(
+        "select distinct ours.source_record, ours.source_item"
+        f" from carecircle.{table} hand join carecircle.{table} ours"
+        "   on ours.organization_id = hand.organization_id and ours.lineage_id = hand.lineage_id"
+        " where hand.organization_id = :organization and hand.superseded_at = 'infinity' and hand.source = ''"
+        f" and hand.lineage_id <> hand.id and hand.{owner} = any(:ids) and ours.source = :source",
+        ids=list(ids),
+        source=desk.run.source,
+    )
+    return {(row.source_record, row.source_item) for row in rows}
+
+
+async def close(desk: Desk, rows: Sequence[tuple[Row, UUID]], at: datetime) -> None:
+    """Supersede rows, each under an entry. Raises StaleVersion when somebody closed one before us."""
+    for table in dict.fromkeys(row.table for row, _ in rows):
+        mine = [(row.id, entry_id) for row, entry_id in rows if row.table == table]
+        closed = await desk.write(
+            f"update carecircle.{table} f set superseded_at = :at, superseded_xid = pg_current_xact_id(),"
+            " superseded_entry_id = t.entry_id"
+            " from unnest(cast(:ids as uuid[]), cast(:entries as uuid[])) as t (id, entry_id)"
+            " where f.organization_id = :organization and f.id = t.id and f.superseded_at = 'infinity'",
+            at=at,
+            ids=[row_id for row_id, _ in mine],
+            entries=[entry_id for _, entry_id in mine],
+        )
+        if closed != len(mine):
+            raise desk.stale()
+
+
+async def insert(desk: Desk, rows: Sequence[tuple[Row, UUID]], at: datetime) -> None:
+    """Insert rows, each under an entry, recorded at `at`."""
+    for table in dict.fromkeys(row.table for row, _ in rows):
+        mine = [(row, entry_id) for row, entry_id in rows if row.table == table]
+        columns = COLUMNS[table]
+        given: dict[str, Any] = {
+            name: [row.values[position] for row, _ in mine] for position, (name, _) in enumerate(columns)
+        }
+        names = [name for name, _ in columns]
+        typed = [f"cast(:{name} as {kind}[])" for name, kind in columns]
+        scope = _SCOPES.get(table)
+        if scope is not None:
+            given["scope"] = [",".join(scope(row)) for row, _ in mine]
+            typed.append("cast(:scope as text[])")
+        await desk.write(
+            f"insert into carecircle.{table} (organization_id, recorded_at, id, lineage_id, entry_id, source,"
+            f" source_record, source_item, starts_at, ends_at, {', '.join(names)}{', scope' if scope else ''})"
+            " select :organization, :at, t.id, t.lineage_id, t.entry_id, t.source, t.record, t.item, t.starts_at,"
+            f" coalesce(t.ends_at, 'infinity'), {', '.join('t.' + name for name in names)}"
+            f"{', string_to_array(t.scope, chr(44))' if scope else ''}"
+            " from unnest(cast(:ids as uuid[]), cast(:lineages as uuid[]), cast(:entries as uuid[]),"
+            " cast(:sources as text[]), cast(:records as text[]), cast(:items as text[]), cast(:starts as timestamptz[]),"
+            f" cast(:ends as timestamptz[]), {', '.join(typed)})"
+            f" as t (id, lineage_id, entry_id, source, record, item, starts_at, ends_at, {', '.join(names)}"
+            f"{', scope' if scope else ''})",
+            at=at,
+            ids=[row.id for row, _ in mine],
+            sources=[row.source for row, _ in mine],
+            lineages=[row.lineage_id for row, _ in mine],
+            entries=[entry_id for _, entry_id in mine],
+            records=[row.record for row, _ in mine],
+            items=[row.item for row, _ in mine],
+            starts=[row.starts_at for row, _ in mine],
+            ends=[None if row.ends_at >= FOREVER else row.ends_at for row, _ in mine],
+            **given,
+        )
+
+
+async def _select(desk: Desk, table: str, where: str, **given: Any) -> list[Row]:
+    names = ", ".join(name for name, _ in COLUMNS[table])
+    found = await desk.rows(
+        "select id, lineage_id, source, source_record, source_item, starts_at, nullif(ends_at, 'infinity') as ends_at,"
+        f" {names} from carecircle.{table}"
+        f" where organization_id = :organization and superseded_at = 'infinity' and {where}",
+        **given,
+    )
+    return [
+        Row(
+            table,
+            row.id,
+            row.lineage_id,
+            row.source,
+            row.source_record,
+            row.source_item,
+            tuple(row[7:]),
+            row.starts_at.astimezone(UTC),
+            row.ends_at.astimezone(UTC) if row.ends_at is not None else FOREVER,
+        )
+        for row in found
+    ]
+
+
+_SCOPES: Mapping[str, Any] = {
+    "patient_assignments": lambda row: DEFAULT_SCOPE[row.values[2]],
+    "care_team_members": lambda row: default_scope(row.values[2]),
+}
