@@ -13,7 +13,7 @@ import pytest
 
 from carecircle import AccessDecision, Question
 from carecircle.access.batch import Batcher, Queue, Waiting
-from carecircle.access.decide import Decider
+from carecircle.access.decide import Decider, for_every_organization
 from carecircle.database.roles import open_connection
 from carecircle.errors import AccessUnavailable, DatabaseUnavailable
 from carecircle.identifiers import new_id
@@ -34,7 +34,7 @@ def question(organization: UUID, **changes: Any) -> Question:
 
 def batcher(hospital: Hospital, **settings: Any) -> Batcher:
     async def connect() -> asyncpg.Connection:
-        return await open_connection(hospital.circle.reach.dsn("decider"))
+        return await for_every_organization(await open_connection(hospital.circle.reach.dsn("decider")))
 
     return Batcher(connect, **settings)
 

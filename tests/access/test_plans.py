@@ -32,9 +32,10 @@ async def indexes(at: Reach, statement: str) -> set[str]:
     return set(re.findall(r"Scan using (\w+)", "\n".join(row[0] for row in plan)))
 
 
+@pytest.mark.parametrize("alone", [True, False])
 @pytest.mark.parametrize("form", ["now", "as-of"])
-def test_a_check_reads_one_patients_rows(migrated: Reach, form: decide.Form) -> None:
-    assert asyncio.run(indexes(migrated, decide.statement(form))) == CIRCLE
+def test_a_check_reads_one_patients_rows(migrated: Reach, form: decide.Form, alone: bool) -> None:
+    assert asyncio.run(indexes(migrated, decide.statement(form, alone=alone))) == CIRCLE
 
 
 def test_a_providers_list_reads_the_panel(migrated: Reach) -> None:

@@ -25,23 +25,58 @@ def form_of(question: Question) -> Form:
     return "now" if question.as_of is None else "as-of"
 
 
+# What a question brings, in the order of the parameters, with its PostgreSQL type.
+ASKED = (
+    ("entry_id", "uuid"),
+    ("organization_id", "uuid"),
+    ("provider_id", "uuid"),
+    ("patient_id", "uuid"),
+    ("action", "text"),
+    ("actor", "text"),
+    ("purpose", "text"),
+    ("request_id", "text"),
+)
+CLOCKS: dict[Form, tuple[tuple[str, str], ...]] = {
+    "now": (),
+    "as-of": (("at", "timestamptz"),),
+    "believed": (("at", "timestamptz"), ("believed", "timestamptz")),
+}
+
+
 @cache
-def statement(form: Form) -> str:
-    """The statement's text for one form; the database's clock stands in wherever the caller named no instant."""
-    template = (files(__package__) / "statement.sql").read_text()
-    forms = {
-        "now": ("statement_timestamp()", "null::timestamptz", "", "", circle(as_of="q.as_of")),
-        "as-of": ("q.at", "null::timestamptz", ", $9::timestamptz[]", ", at", circle(as_of="q.as_of")),
-        "believed": (
-            "coalesce(q.at, statement_timestamp())",
-            "q.believed",
-            ", $9::timestamptz[], $10::timestamptz[]",
-            ", at, believed",
-            circle(as_of="q.as_of", believed_at="q.believed_at"),
-        ),
+def statement(form: Form, *, alone: bool = False) -> str:
+    """The statement's text; the database's clock stands in wherever the caller named no instant.
+
+    `alone` is the same for one question, as plain parameters instead of arrays: a tenth quicker.
+    """
+    asked = ASKED + CLOCKS[form]
+    if alone:
+        given = ", ".join(f"${number}::{kind} as {name}" for number, (name, kind) in enumerate(asked, 1))
+        source = f"(select {given}, 1 as position) as q"
+    else:
+        arrays = ", ".join(f"${number}::{kind}[]" for number, (_, kind) in enumerate(asked, 1))
+        source = f"unnest({arrays}) with ordinality as q ({', '.join(name for name, _ in asked)}, position)"
+    clocks = {
+        "now": ("statement_timestamp()", "null::timestamptz", None),
+        "as-of": ("q.at", "null::timestamptz", None),
+        "believed": ("coalesce(q.at, statement_timestamp())", "q.believed", "q.believed_at"),
     }
-    names = ("as_of", "believed_at", "clocks", "clock_names", "circle")
-    return filled(template, dict(zip(names, forms[form], strict=True)) | {"actions": known_actions()})
+    as_of, believed_at, belief = clocks[form]
+    parts = {
+        "asked": source,
+        "materialized": "not materialized" if alone else "materialized",
+        "as_of": as_of,
+        "believed_at": believed_at,
+        "circle": circle(as_of="q.as_of", believed_at=belief),
+        "actions": known_actions(),
+    }
+    return filled((files(__package__) / "statement.sql").read_text(), parts)
+
+
+async def for_every_organization(connection: asyncpg.Connection) -> asyncpg.Connection:
+    """Let a connection of the deciding role serve all organizations: without this it sees none."""
+    await connection.execute("set carecircle.every_organization = 'on'")
+    return connection
 
 
 class Decider:
@@ -50,16 +85,18 @@ class Decider:
     def __init__(self, connection: asyncpg.Connection, *, timeout: float) -> None:
         self.connection = connection
         self.timeout = timeout
-        self._prepared: dict[Form, asyncpg.prepared_stmt.PreparedStatement] = {}
+        self._prepared: dict[tuple[Form, bool], asyncpg.prepared_stmt.PreparedStatement] = {}
 
     async def decide(self, form: Form, questions: Sequence[Question]) -> list[AccessDecision]:
         """Answer and record questions of one form, in their order, in one committed statement.
 
         Raises asyncpg's errors; then nothing was recorded, and nobody may be answered.
         """
-        prepared = self._prepared.get(form)
+        alone = len(questions) == 1
+        prepared = self._prepared.get((form, alone))
         if prepared is None:
-            prepared = self._prepared[form] = await self.connection.prepare(statement(form), timeout=self.timeout)
+            prepared = await self.connection.prepare(statement(form, alone=alone), timeout=self.timeout)
+            self._prepared[form, alone] = prepared
         entries = new_ids(len(questions))
         columns: list[list[object]] = [
             entries,  # type: ignore[list-item]  # a list of UUIDs is sent, never written to
@@ -75,7 +112,8 @@ class Decider:
             columns.append([q.as_of for q in questions])
         if form == "believed":
             columns.append([q.believed_at for q in questions])
-        rows = await prepared.fetch(*columns, timeout=self.timeout)
+        sent = [column[0] for column in columns] if alone else columns
+        rows = await prepared.fetch(*sent, timeout=self.timeout)
         return [
             AccessDecision(EntryId(entry), row[0], row[1], question, row[7], _bases(row) if row[0] else ())
             for entry, question, row in zip(entries, questions, rows, strict=True)

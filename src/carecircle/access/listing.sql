@@ -2,7 +2,7 @@
 with listed as materialized (
   select c.{wanted} as id, array_agg(distinct c.basis order by c.basis) as kinds, max(c.ends_at) as ends_at
   from ({circle}) c
-  where c.organization_id = $2 and c.{given} = $3 and $4 = any (c.scope)
+  where c.organization_id = $2 and c.{given} = $3 and $4 = any (c.scope) and $4 = any ({actions})
   group by c.{wanted}
 ), verdict as materialized (
   select case

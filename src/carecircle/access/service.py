@@ -13,6 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from carecircle.access.batch import Batcher, Connect
+from carecircle.access.decide import for_every_organization
 from carecircle.access.decision import AccessDecision, Listing, Question
 from carecircle.access.explain import Explanation, missing_paths
 from carecircle.access.listing import Wanted, listing
@@ -49,9 +50,12 @@ class Access:
     def __init__(
         self, connect: Connect, keyring: Keyring, *, lanes: int = 2, batch: int = 128, timeout: float = 5.0
     ) -> None:
-        self._connect = connect
+        async def serving() -> asyncpg.Connection:
+            return await for_every_organization(await connect())
+
+        self._connect = serving
         self._keyring = keyring
-        self._batcher = Batcher(connect, lanes=lanes, most=batch, timeout=timeout)
+        self._batcher = Batcher(serving, lanes=lanes, most=batch, timeout=timeout)
         self._readers: list[asyncpg.Connection] = []
         self._reading = asyncio.Semaphore(4)
 

@@ -1,10 +1,8 @@
 -- Decide a batch of questions and record every answer: one statement, one commit, no answer without its entry.
-with question as materialized (
+with question as {materialized} (
   select q.position, q.entry_id, q.organization_id, q.provider_id, q.patient_id, q.action, q.actor, q.purpose,
          q.request_id, {as_of} as as_of, {believed_at} as believed_at
-  from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[]{clocks})
-       with ordinality as q (entry_id, organization_id, provider_id, patient_id, action, actor, purpose,
-                             request_id{clock_names}, position)
+  from {asked}
 ), answer as materialized (
   select q.*, c.kinds, c.ids, c.under, c.starts, c.ends, c.kinds is not null as allowed,
          case
@@ -27,6 +25,7 @@ with question as materialized (
            array_agg(c.ends_at) filter (where q.action = any (c.scope)) as ends
     from ({circle}) c
     where c.organization_id = q.organization_id and c.patient_id = q.patient_id and c.provider_id = q.provider_id
+      and q.action = any ({actions})
   ) c
 ), recorded as (
   insert into carecircle.audit_events

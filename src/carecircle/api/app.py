@@ -11,7 +11,6 @@ import structlog
 from fastapi import FastAPI
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
-from sqlalchemy import text
 
 from carecircle.api.evaluation import evaluate
 from carecircle.api.openapi import describe
@@ -19,7 +18,7 @@ from carecircle.api.problems import problem
 from carecircle.api.tokens import Gate
 from carecircle.bootstrap import CareCircle, assemble
 from carecircle.database.reach import Reach, reach
-from carecircle.database.session import transaction
+from carecircle.database.session import require_ready
 from carecircle.errors import CareCircleError, InvalidRequest
 from carecircle.settings import Settings
 
@@ -110,8 +109,7 @@ class Service:
         @pages.get("/readyz")
         async def readyz() -> Response:
             try:
-                async with transaction(self._circle.engine) as session:
-                    await session.execute(text("select version_num from carecircle.schema_version"))
+                await require_ready(self._circle.engine)
             except CareCircleError as error:
                 status, body = problem(error)
                 return Response(body, status, media_type=PROBLEM.decode())

@@ -25,6 +25,7 @@ from carecircle.errors import (
     PatientNotRegistered,
     PrimaryAlreadyAssigned,
     ProviderNotRegistered,
+    ReassignmentNotFound,
     RowRefused,
     StaleVersion,
     UnitNotRegistered,
@@ -48,6 +49,15 @@ CONSTRAINTS: dict[str, type[CareCircleError]] = {
     "assignment_grants_something": InvalidRequest,
     "member_is_granted_something": InvalidRequest,
     "finding_told_once": Conflict,
+    "one_panel_capacity_at_a_time": Conflict,
+    "panel_capacity_is_not_negative": InvalidRequest,
+    "reassignment_cap_is_not_negative": InvalidRequest,
+    "reassignment_item_listed_once": Conflict,
+    "reassignment_item_is_planned": RowRefused,
+    "reassignment_item_goes_to_somebody": RowRefused,
+    "reassignment_step_done_once": StaleVersion,
+    "reassignment_step_is_known": RowRefused,
+    "reassignment_outcomes_item": ReassignmentNotFound,
 }
 
 # Names made from the table's: <table>_pkey, <table>_period_not_empty, …
@@ -63,6 +73,7 @@ ENDINGS: dict[str, type[CareCircleError]] = {
     "_provider": ProviderNotRegistered,
     "_unit": UnitNotRegistered,
     "_team": CareTeamNotFound,
+    "_reassignment": ReassignmentNotFound,
 }
 
 _STATES: dict[str, type[CareCircleError]] = {

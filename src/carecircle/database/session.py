@@ -45,9 +45,14 @@ async def transaction(engine: AsyncEngine, organization_id: UUID | None = None) 
 
 
 async def enter_tenant(session: AsyncSession, organization_id: UUID) -> OrganizationId:
-    """Set the tenant of the session's transaction. SET takes no parameter, so only a parsed UUID is formatted in."""
+    """Set the tenant of the session's transaction, until it ends.
+
+    As a parameter, so that pg_stat_activity shows nobody whose transaction this is.
+    """
     tenant = UUID(bytes=organization_id.bytes)
-    await session.execute(text(f"set local carecircle.organization_id = '{tenant}'"))
+    await session.execute(
+        text("select set_config('carecircle.organization_id', :tenant, true)"), {"tenant": str(tenant)}
+    )
     return OrganizationId(tenant)
 
 
@@ -68,3 +73,9 @@ async def instant(session: AsyncSession) -> datetime:
     """The database's clock, in UTC, as of this statement."""
     now: datetime = (await session.execute(text("select statement_timestamp()"))).scalar_one()
     return now
+
+
+async def require_ready(engine: AsyncEngine) -> None:
+    """Raises DatabaseUnavailable or DatabaseNotMigrated unless the database answers and holds our schema."""
+    async with transaction(engine) as session:
+        await session.execute(text("select version_num from carecircle.schema_version"))

@@ -237,7 +237,10 @@ def upgrade() -> None:
           entry_id            uuid        not null,
           superseded_entry_id uuid,
           constraint findings_pkey primary key (organization_id, id),
-          constraint findings_superseded_after_recorded check (superseded_at >= recorded_at)
+          constraint findings_superseded_after_recorded check (superseded_at >= recorded_at),
+          constraint findings_superseded_as_a_whole check (
+            (superseded_at = 'infinity') = (superseded_xid is null)
+            and (superseded_at = 'infinity') = (superseded_entry_id is null))
         )""")
     op.execute(
         "create unique index finding_told_once on carecircle.findings"

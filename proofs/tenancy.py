@@ -1,0 +1,296 @@
+"""Proof that tenants never meet: `./dev prove tenancy`, or `python -m proofs.tenancy`.
+
+Two organizations with rows in every table; then attempts to see or infer a row of the other one, in raw SQL, as every
+role, through psql with the environment of `carecircle db shell --role ROLE --organization OWN`; then one pool that
+serves both in turn; then attempts to reopen, back-date or rewrite a fact. The same attempts are made again with the
+policies dropped: those that now succeed show that the proof can see a leak.
+
+What is not an attempt: saying `set carecircle.organization_id` to another tenant's id, which is what the wall trusts a
+session to say (for decider and sealer, who serve every tenant, also naming none); an owner's DDL, which can take the
+wall down; and how many rows all tenants have together, which PostgreSQL tells everybody (EXPLAIN's removed rows, the
+size of a table, a planner's estimate).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import asyncpg
+from sqlalchemy import text
+
+from carecircle import Settings, assemble
+from carecircle.database import migrate
+from carecircle.database.reach import ROLES, Reach, Role, dsn, reach
+from carecircle.database.session import enter_tenant, transaction
+from proofs.tenancy_attempts import HONEST_CLOSING, REWRITES, TARGETS, Attempt, attempts
+from proofs.tenancy_pool import leaks_of_one_pool
+from proofs.tenancy_tenants import Tenants, make_tenants, tables
+
+# How many of a role's attempts must succeed once the wall is down, or the proof sees nothing.
+CONTROL_AT_LEAST = 10
+FACTS = "carecircle.patient_assignments"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a run of all attempts came to."""
+
+    tried: int
+    leaked: tuple[str, ...]
+
+
+def psql(at: Reach, role: Role, organization: UUID, sql: str) -> str:
+    """What psql prints, errors included, in a session that the wall takes for this organization's."""
+    url = at.as_role(role)
+    host = url.host or url.query.get("host")
+    port = str(url.port or url.query.get("port"))
+    program = str(at.bin_dir / "psql") if at.bin_dir is not None else "psql"
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PG")},
+        "PGHOST": str(host), "PGPORT": port, "PGDATABASE": str(url.database), "PGUSER": str(url.username),
+        "PGPASSWORD": str(url.password), "PGOPTIONS": f"-c carecircle.organization_id={organization}",
+    }  # fmt: skip
+    done = subprocess.run(
+        [program, "-X", "-q", "-A", "-t", "-f", "-"],
+        input=sql + "\n;\n", env=environment, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    if "connection to server" in done.stderr:
+        raise RuntimeError(f"psql could not connect as {role}: {done.stderr}")
+    return done.stdout + done.stderr
+
+
+def filled(sql: str, role: Role, tenants: Tenants, values: dict[str, str]) -> str:
+    table, column = TARGETS[role]
+    known = {
+        **values, "t": f"carecircle.{table}", "column": column, "own": str(tenants.own),
+        "own_provider": str(tenants.own_provider),
+        "target_id": values["entry" if table == "audit_events" else "fact"],
+    }  # fmt: skip
+    return re.sub(r"@(\w+)@", lambda match: known[match[1]], sql)
+
+
+def leak(at: Reach, role: Role, tenants: Tenants, attempt: Attempt) -> str | None:
+    """What an attempt gave away, or None."""
+    sql = filled(attempt.sql, role, tenants, tenants.real)
+    said = psql(at, role, tenants.own, sql)
+    if "LEAK" in said:
+        return "rows of the other"
+    seen = next((mark for mark in tenants.marks if mark in said and mark not in sql), None)
+    if seen is not None:
+        return f"{seen[:60]}"
+    if attempt.oracle:
+        blank = _blank(said, tenants.real)
+        made_up = _blank(
+            psql(at, role, tenants.own, filled(attempt.sql, role, tenants, tenants.made_up)), tenants.made_up
+        )
+        if blank != made_up:
+            return f"real: {blank[-200:]!r}, made up: {made_up[-200:]!r}"
+    return None
+
+
+def _blank(said: str, values: dict[str, str]) -> str:
+    """Without the values themselves and generated ids; of a plan, only how many rows it met and threw away."""
+    if met := re.findall(r"actual rows=[\d.]+|Rows Removed by [\w ]+: \d+|Heap Fetches: [1-9]\d*", said):
+        return " ".join(sorted(met))
+    for value in values.values():
+        said = said.replace(value, "?")
+    return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "?", said)
+
+
+def try_all(at: Reach, role: Role, tenants: Tenants, names: list[str]) -> Found:
+    tried = list(attempts(role, names))
+    with ThreadPoolExecutor(2) as runners:
+        leaks = list(runners.map(lambda attempt: leak(at, role, tenants, attempt), tried))
+    return Found(
+        len(tried),
+        tuple(f"{role}: {attempt.name}: {what}" for attempt, what in zip(tried, leaks, strict=True) if what),
+    )
+
+
+async def administer(at: Reach, statements: Iterable[str]) -> list[asyncpg.Record]:
+    """Statements as the administrator; the rows of the last."""
+    connection = await asyncpg.connect(dsn(at.admin))
+    try:
+        rows: list[asyncpg.Record] = []
+        for statement in statements:
+            rows = await connection.fetch(statement)
+        return rows
+    finally:
+        await connection.close()
+
+
+@contextmanager
+def without_the_wall(at: Reach, names: list[str]) -> Iterator[Reach]:
+    """A copy of the database in which the policies are dropped; nothing else differs."""
+    copy = f"open_{uuid4().hex}"
+    asyncio.run(administer(at, [f"create database {copy} template {at.admin.database}"]))
+    there = replace(at, admin=at.admin.set(database=copy))
+    try:
+        policies = asyncio.run(administer(there, ["select polname::text, polrelid::regclass::text from pg_policy"]))
+        asyncio.run(
+            administer(
+                there,
+                [
+                    *(f"drop policy {name} on {table}" for name, table in policies),
+                    *(f"alter table carecircle.{name} disable row level security" for name in names),
+                ],
+            )
+        )
+        yield there
+    finally:
+        asyncio.run(administer(at, [f"drop database {copy} with (force)"]))
+
+
+async def state_of_facts(at: Reach) -> str:
+    rows = await administer(
+        at,
+        [
+            """select md5(string_agg(t, '|' order by t)) from (
+                 select a::text t from carecircle.patient_assignments a
+                 union all select e::text from carecircle.audit_events e) x"""
+        ],
+    )
+    return str(rows[0][0])
+
+
+async def facts_to_rewrite(at: Reach, organization: UUID) -> dict[str, str]:
+    """An open and a closed fact of one organization; the closed one is closed here, as the app would."""
+    open_facts = await administer(
+        at,
+        [
+            f"""select id from carecircle.patient_assignments where organization_id = '{organization}'
+                and superseded_at = 'infinity' order by id limit 2"""
+        ],
+    )
+    fact, closed = (str(row[0]) for row in open_facts)
+    said = psql(
+        at, "app", organization, HONEST_CLOSING.replace("@f@", FACTS).replace("@fact@", closed) + " returning 'closed'"
+    )
+    if "closed" not in said:
+        raise RuntimeError(f"an honest closing was refused, so the refusals below would prove nothing: {said}")
+    return {"fact": fact, "closed": closed, "f": FACTS}
+
+
+def rewrites_that_worked(at: Reach, tenants: Tenants, roles: Iterable[Role], known: dict[str, str]) -> list[str]:
+    """Which of the rewrites changed anything; a change shows in the digest of all facts and entries."""
+    worked = []
+    before = asyncio.run(state_of_facts(at))
+    for role in roles:
+        for sql in REWRITES:
+            psql(at, role, tenants.own, filled(sql, role, tenants, tenants.real | known))
+            after = asyncio.run(state_of_facts(at))
+            if after != before:
+                worked.append(f"{role}: {sql}")
+            before = after
+    return worked
+
+
+async def prepare(settings: Settings, at: Reach) -> tuple[Tenants, list[str]]:
+    async with assemble(settings, at) as circle:
+        tenants = await make_tenants(circle, at)
+    connection = await asyncpg.connect(dsn(at.admin))
+    try:
+        return tenants, await tables(connection)
+    finally:
+        await connection.close()
+
+
+@contextmanager
+def others_at_work(settings: Settings, at: Reach, tenants: Tenants) -> Iterator[None]:
+    """While the attempts run, the other tenant has transactions open, in which it has read."""
+    ready, stop = threading.Event(), threading.Event()
+
+    other, provider = UUID(tenants.real["other"]), UUID(tenants.real["provider"])
+    query = text("select * from carecircle.patient_assignments where provider_id = :provider")
+
+    async def work() -> None:
+        try:
+            async with (
+                assemble(settings, at) as circle,
+                transaction(circle.engine, other) as reading,
+                transaction(circle.engine, other) as beginning,
+            ):
+                while not stop.is_set():
+                    await reading.execute(query, {"provider": provider})
+                    await enter_tenant(beginning, other)
+                    ready.set()
+                    # Not for long: the server ends transactions that idle for a minute.
+                    await asyncio.sleep(0.5)
+        finally:
+            ready.set()
+
+    with ThreadPoolExecutor(1) as runner:
+        running = runner.submit(asyncio.run, work())
+        try:
+            ready.wait(timeout=30)
+            yield
+        finally:
+            stop.set()
+            running.result()
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory(prefix="carecircle-proof-") as folder:
+        os.environ["CARECIRCLE_HOME"] = folder
+        settings = Settings(home=Path(folder), database_url=None)
+        with reach(settings) as at:
+            migrate.upgrade(at)
+            return prove(settings, at)
+
+
+def prove(settings: Settings, at: Reach) -> int:
+    """Everything, with the figure on the last line. 0 when no row of the other tenant was seen and no fact rewritten."""
+    tenants, names = asyncio.run(prepare(settings, at))
+    known = asyncio.run(facts_to_rewrite(at, tenants.own))
+    broken: list[str] = []
+    tried = 0
+    with others_at_work(settings, at, tenants):
+        for role in ROLES:
+            found = try_all(at, role, tenants, names)
+            print(f"{role}: {found.tried} attempts, {len(found.leaked)} leaks")
+            tried += found.tried
+            broken += found.leaked
+    pooled = asyncio.run(leaks_of_one_pool(at, tenants))
+    print(f"one pool, both tenants in turn: {pooled.tried} looks, {len(pooled.leaked)} leaks")
+    broken += pooled.leaked
+    leaks = len(broken)
+    rewritten = rewrites_that_worked(at, tenants, ROLES, known)
+    broken += rewritten
+    seen_without = 0
+    with without_the_wall(at, names) as there:
+        for role in ROLES:
+            found = try_all(there, role, tenants, names)
+            print(f"{role}, without the policies: {len(found.leaked)} of {found.tried} attempts succeed")
+            seen_without += len(found.leaked)
+            if len(found.leaked) < CONTROL_AT_LEAST:
+                broken.append(f"control: {role} sees next to nothing without the policies either")
+        rewritten_without = len(rewrites_that_worked(there, tenants, ("app", "owner"), known))
+    if not rewritten_without:
+        broken.append("control: no fact is rewritten without the policies either")
+    if not pooled.careless:
+        broken.append("control: a bare SET left nothing behind, so the pool proves nothing")
+    for line in broken:
+        print(f"does not hold: {line}")
+    rewrites = len(ROLES) * len(REWRITES)
+    print(
+        f"tenancy: {len(ROLES)} roles, {tried + pooled.tried} attempts, {leaks} saw anything of the other tenant;"
+        f" {rewrites - len(rewritten)} of {rewrites} rewrites refused;"
+        f" control: {seen_without} attempts and {rewritten_without} rewrites succeed without the policies"
+    )
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

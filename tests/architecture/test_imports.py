@@ -1,0 +1,44 @@
+"""The import contracts of pyproject.toml hold; a contract that cannot hold is reported as broken."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.house import ROOT
+
+UPSIDE_DOWN = """[importlinter]
+root_package = carecircle
+
+[importlinter:contract:planted]
+name = The database above the rooms
+type = layers
+containers = carecircle
+layers =
+    errors
+    database
+    assignments
+"""
+
+
+def lint(*arguments: str) -> subprocess.CompletedProcess[str]:
+    program = str(Path(sys.executable).with_name("lint-imports"))
+    return subprocess.run([program, "--no-cache", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_dependencies_point_down() -> None:
+    done = lint()
+    if done.returncode != 0:
+        pytest.fail(done.stdout[-4000:] + done.stderr[-1000:])
+    assert "0 broken" in done.stdout
+
+
+def test_a_broken_contract_is_reported(tmp_path: Path) -> None:
+    config = tmp_path / "upside-down.ini"
+    config.write_text(UPSIDE_DOWN)
+    done = lint("--config", str(config))
+    assert done.returncode == 1
+    assert "BROKEN" in done.stdout
