@@ -112,7 +112,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="./dev bench http", description=__doc__)
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--seconds", type=float, default=8, help="how long each figure is measured")
-    parser.add_argument("--workers", type=int, default=2, help="server processes; the echo has one")
+    parser.add_argument("--workers", type=int, default=1, help="server processes; the echo has one")
     given = parser.parse_args()
     with loaded() as (settings, at):
         figures = measure(settings, at, given.workers, given.seconds)

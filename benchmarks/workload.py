@@ -84,8 +84,7 @@ def loaded() -> Iterator[tuple[Settings, Reach]]:
 async def _load(at: Reach) -> None:
     admin = await open_connection(dsn(at.admin))
     try:
-        if await admin.fetchval("select to_regclass('carecircle.organizations') is null"):
-            await asyncio.to_thread(migrate.upgrade, at)
+        await asyncio.to_thread(migrate.upgrade, at)
         if not await admin.fetchval("select exists (select from carecircle.organizations where slug = 'org-49')"):
             started = time.perf_counter()
             print("loading the workload (once; some minutes) …", file=sys.stderr)

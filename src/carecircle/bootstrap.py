@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from carecircle.access.service import Access
 from carecircle.database.crypto import Keyring
-from carecircle.database.migrate import require_head
 from carecircle.database.reach import Reach
+from carecircle.database.revision import require_head
 from carecircle.database.roles import check_role, open_connection
 from carecircle.database.session import open_engine
 from carecircle.settings import Settings

@@ -213,3 +213,27 @@ class Undecidable(CareCircleError):
     """A decision has no truth value: read decision.allowed."""
 
     code = "undecidable"
+
+
+class ReassignmentNotFound(NotFound):
+    """There is no such reassignment in this organization; see: carecircle reassign status."""
+
+    code = "reassignment-not-found"
+
+
+class FindingNotFound(NotFound):
+    """There is no such finding in this organization, or it is resolved already; see: carecircle quality findings."""
+
+    code = "finding-not-found"
+
+
+class ReassignmentReverted(Conflict):
+    """This reassignment was taken back; make a new plan."""
+
+    code = "reassignment-reverted"
+
+
+class RevertWindowClosed(Conflict):
+    """This reassignment was applied too long ago to be taken back as a whole; plan another one instead."""
+
+    code = "revert-window-closed"

@@ -28,6 +28,8 @@ KNOWS: dict[str, tuple[str, ...]] = {
         r"services\.py",  # the documents' signatures name AsyncSession
         r"bootstrap\.py",  # assembles the engine
         r"audit/entry\.py",  # an entry joins the session of what it records
+        r"audit/refusal\.py",  # a refusal has a transaction of its own
+        r".*/rows\.py",  # a room's rows
     ),
     "alembic": (r"database/",),
 }
@@ -46,6 +48,7 @@ MAY_HOLD_SQL = (
     r"access/.*",
     r".*tables\.py",
     r".*service\.py",
+    r".*/rows\.py",
     r"audit/entry\.py",
 )
 

@@ -28,6 +28,7 @@ from carecircle.database import migrate
 from carecircle.database.embedded import EmbeddedServer
 from carecircle.database.facts import Table
 from carecircle.database.reach import Reach, dsn
+from carecircle.database.revision import head
 from carecircle.directory import tables as directory_tables
 from carecircle.findings import tables as findings_tables
 
@@ -173,7 +174,7 @@ def test_the_alembic_command_does_as_the_document_says(fresh: Fresh, home: Path)
     assert (revision_of(at), guards(at)) == (BEFORE, set())
     run_sql(at, "select from carecircle.patient_assignments")
     alembic(at, home, "upgrade", "head")
-    assert revision_of(at) == migrate.head()
+    assert revision_of(at) == head()
 
 
 def test_two_upgrades_at_once_do_not_collide(fresh: Fresh, home: Path) -> None:
@@ -182,7 +183,7 @@ def test_two_upgrades_at_once_do_not_collide(fresh: Fresh, home: Path) -> None:
     with ThreadPoolExecutor(2) as both:
         for upgrade in [both.submit(alembic, at, home, "upgrade", "head") for _ in range(2)]:
             upgrade.result()
-    assert revision_of(at) == migrate.head()
+    assert revision_of(at) == head()
 
 
 def test_the_second_of_two_waits_longer_than_for_a_tables_lock(fresh: Fresh, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +205,7 @@ def test_the_second_of_two_waits_longer_than_for_a_tables_lock(fresh: Fresh, mon
             await first.close()
 
     asyncio.run(another_first())
-    assert revision_of(at) == migrate.head()
+    assert revision_of(at) == head()
 
 
 def add_people(at: Reach, *, providers: int) -> tuple[UUID, UUID, list[UUID]]:
@@ -318,7 +319,7 @@ def test_a_statement_that_never_ends_is_stopped(fresh: Fresh, monkeypatch: pytes
         with pytest.raises(DBAPIError, match="statement timeout"):
             migrate.upgrade(at)
     migrate.upgrade(at)
-    assert revision_of(at) == migrate.head()
+    assert revision_of(at) == head()
 
 
 def test_mapped_classes_are_the_real_columns(migrated: Reach) -> None:
@@ -356,3 +357,7 @@ def type_name(kind: Any) -> str:
     if isinstance(kind, LargeBinary):
         return "bytea"
     return str(kind.compile(dialect=postgresql.dialect())).lower()  # type: ignore[no-untyped-call]
+
+
+def test_the_head_read_from_the_text_is_alembics_own() -> None:
+    assert head() == ScriptDirectory.from_config(migrate.alembic_config()).get_current_head()

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
-import asyncpg
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 
+from carecircle.database.constraints import translated
 from carecircle.database.reach import Reach
 from carecircle.database.roles import make_roles, open_connection
-from carecircle.errors import DatabaseNotMigrated
+from carecircle.errors import InvalidRequest
 
 LOCK_TIMEOUT = "4s"
 STATEMENT_TIMEOUT = "15min"
@@ -28,18 +30,28 @@ def alembic_config(reach: Reach | None = None) -> Config:
     return config
 
 
-def head() -> str:
-    return ScriptDirectory.from_config(alembic_config()).get_current_head() or ""
-
-
 def upgrade(reach: Reach, revision: str = "head") -> None:
-    """Make the roles, migrate up to `revision`, and renew the replaceable objects."""
+    """Make the roles, migrate up to `revision`, and renew the replaceable objects. Raises InvalidRequest, and ours."""
     asyncio.run(make_roles(reach))
-    command.upgrade(alembic_config(reach), revision)
+    with _in_our_words():
+        command.upgrade(alembic_config(reach), revision)
 
 
 def downgrade(reach: Reach, revision: str) -> None:
-    command.downgrade(alembic_config(reach), revision)
+    """Take the schema back to `revision`. Raises InvalidRequest, and the database's errors as ours."""
+    with _in_our_words():
+        command.downgrade(alembic_config(reach), revision)
+
+
+@contextmanager
+def _in_our_words() -> Iterator[None]:
+    try:
+        with translated():
+            yield
+    except CommandError:
+        raise InvalidRequest(
+            "There is no such revision, or it cannot be reached from here; see: carecircle db status."
+        ) from None
 
 
 async def current_revision(reach: Reach) -> str | None:
@@ -53,17 +65,6 @@ async def current_revision(reach: Reach) -> str | None:
         return revision
     finally:
         await connection.close()
-
-
-async def require_head(connection: asyncpg.Connection) -> None:
-    """Any role may call this. Raises DatabaseNotMigrated unless the schema is the one this version speaks."""
-    try:
-        revision = await connection.fetchval("select version_num from carecircle.schema_version")
-    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.InsufficientPrivilegeError):
-        revision = None
-    if revision != head():
-        at = f"is at {revision}" if revision else "has no carecircle schema"
-        raise DatabaseNotMigrated(f"This database {at}; this version needs {head()}; run: carecircle db upgrade.")
 
 
 def objects() -> list[str]:

@@ -1,0 +1,206 @@
+"""demo: a hospital group to look around in, questions with their answers, and then the HTTP door."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from carecircle.cli.ask import show_decision
+from carecircle.cli.circle import database, operator
+from carecircle.cli.explained import exactly
+from carecircle.cli.output import console, say
+from carecircle.cli.serving import HOST, PORT, require_free
+from carecircle.errors import ConfirmationRequired, DatabaseNotMigrated, DatabaseUnavailable
+from carecircle.settings import Settings
+
+if TYPE_CHECKING:
+    from carecircle.access.decision import Listing
+    from carecircle.access.explain import Explanation
+    from carecircle.bootstrap import CareCircle
+    from carecircle.database.reach import Reach
+    from carecircle.demo.stories import Asked, Instants
+    from carecircle.identifiers import OrganizationId
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the demo has found out: its answers, a panel, a circle, the findings, and the entries that prove them."""
+
+    organization: OrganizationId
+    answers: list[tuple[Asked, Instants, Explanation]]
+    panel: Listing
+    circle: Listing
+    findings: int
+    recorded: int
+
+
+def demo(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where to serve afterwards.")] = PORT,
+    once: Annotated[bool, typer.Option("--once", help="Ask, show, and stop.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Also in the database of CARECIRCLE_DATABASE_URL.")] = False,
+) -> None:
+    """Invent a hospital group, ask who may see whom, show why, and serve it over HTTP.
+
+    Example: carecircle demo --once
+    """
+    settings = Settings.read()
+    if not once:
+        require_free(HOST, port)
+    with database(settings, make=True) as at:
+        _ready(settings, at, confirmed=yes)
+        shown = asyncio.run(_look_around(settings, at))
+        _print(shown)
+        if not once:
+            _serve(settings, at, shown, port)
+
+
+def _ready(settings: Settings, at: Reach, *, confirmed: bool) -> None:
+    """Migrate a database that is carecircle's own. A configured one is asked about first: it may be somebody's real one."""
+    from carecircle.database import migrate
+    from carecircle.database.revision import require_head
+    from carecircle.database.roles import open_connection
+
+    async def is_current() -> bool:
+        try:
+            connection = await open_connection(at.dsn("app"))
+        except DatabaseUnavailable:
+            return False  # the roles were not made yet
+        try:
+            await require_head(connection)
+        except DatabaseNotMigrated:
+            return False
+        finally:
+            await connection.close()
+        return True
+
+    if settings.database_url is not None and not confirmed:
+        raise ConfirmationRequired(
+            "CARECIRCLE_DATABASE_URL is set, so the demo's invented data would go into that database; unset it to use an"
+            " embedded one, or add --yes."
+        )
+    if not asyncio.run(is_current()):
+        say("Making the database …")
+        migrate.upgrade(at)
+
+
+async def _look_around(settings: Settings, at: Reach) -> Shown:
+    from carecircle.actor import acting_as
+    from carecircle.bootstrap import assemble
+    from carecircle.demo.people import NORTH
+    from carecircle.demo.service import build, is_there
+
+    async with assemble(settings, at) as circle:
+        if not await is_there(circle.engine):
+            say("Inventing 2 organizations, 40 providers and 3,000 patients …")
+        built = await build(circle.engine, circle.keyring)
+        tenant = built.organizations[NORTH.slug]
+        with acting_as(organization=tenant, actor=operator()):
+            return await _ask(circle, tenant)
+
+
+async def _ask(circle: CareCircle, tenant: OrganizationId) -> Shown:
+    from carecircle.database.session import transaction
+    from carecircle.demo.people import NORTH
+    from carecircle.demo.service import count_entries, instants_of
+    from carecircle.demo.stories import AT_HOME, QUESTIONS
+    from carecircle.findings.service import count_open
+
+    answers = []
+    for asked in QUESTIONS:
+        async with transaction(circle.engine, tenant) as session:
+            clocks = await instants_of(session, tenant, NORTH, asked)
+        explanation = await circle.access.explain(
+            asked.provider, asked.action, asked.patient, as_of=clocks.as_of, believed_at=clocks.believed_at
+        )
+        answers.append((asked, clocks, explanation))
+    panel = await circle.access.list_patients(QUESTIONS[0].provider)
+    around = await circle.access.list_providers(AT_HOME)
+    async with transaction(circle.engine, tenant) as session:
+        findings = sum((await count_open(session, tenant)).values())
+    entries = [explanation.decision.id for _, _, explanation in answers] + [panel.id, around.id]
+    return Shown(tenant, answers, panel, around, findings, await count_entries(circle.reach, tenant, entries))
+
+
+def _print(shown: Shown) -> None:
+    from carecircle.demo.people import NORTH
+    from carecircle.demo.service import LATEST_ENTRIES
+    from carecircle.demo.stories import AT_HOME, QUESTIONS
+    from carecircle.period import show
+
+    out, name = console(), _name()
+    names = {person.short: person.name for person in NORTH.people}
+    out.print("DEMO DATA: nobody here exists.", style="bold reverse")
+    out.print(
+        f"North Hospital and Harbour Clinic, 40 providers, 3,000 patients. Every question below is asked at\n"
+        f"North Hospital; to ask it yourself: export CARECIRCLE_ORGANIZATION={NORTH.slug}"
+    )
+    for asked, clocks, explanation in shown.answers:
+        command = f"{name} check {asked.provider} {asked.action} {asked.patient}"
+        if clocks.as_of is not None:
+            command += f" --as-of {show(clocks.as_of)}"
+        if clocks.believed_at is not None:
+            command += f" --believed-at {exactly(clocks.believed_at)}"
+        out.print()
+        out.print(f"{asked.why}.", style="italic")
+        out.print(f"$ {command}", style="dim")
+        show_decision(explanation, who=names.get(asked.provider))
+    doctor = QUESTIONS[0].provider
+    out.print()
+    out.print("Lists come from the same relation, so they always agree with the answers above.", style="italic")
+    out.print(f"$ {name} panel {doctor}", style="dim")
+    out.print(f"{len(shown.panel.rows):,} patients whose record this provider may read now.")
+    out.print(f"$ {name} who-can {AT_HOME}", style="dim")
+    out.print(f"{len(shown.circle.rows):,} people may read this patient's record now.")
+    out.print(f"$ {name} quality findings", style="dim")
+    out.print(f"{shown.findings:,} things an import could not take wait for somebody to decide.")
+    total = len(shown.answers) + 2
+    out.print()
+    out.print(
+        f"{shown.recorded} of {total} answers are in the audit trail, read back as carecircle_auditor. See them:",
+        style="bold",
+    )
+    out.print(
+        f'$ {name} db shell --role auditor --organization {NORTH.slug} -- -c "{LATEST_ENTRIES}"',
+        style="dim",
+    )
+
+
+def _serve(settings: Settings, at: Reach, shown: Shown, port: int) -> None:
+    from carecircle.api.serve import serve
+    from carecircle.api.tokens import mint
+    from carecircle.database.crypto import Keyring
+    from carecircle.demo.people import NORTH
+    from carecircle.demo.stories import AT_HOME, QUESTIONS
+
+    token = mint(Keyring.open(settings.home), organization_id=shown.organization, actor=operator(), hours=8)
+    provider = QUESTIONS[0].provider
+    body = (
+        f'{{"subject": {{"type": "provider", "id": "{provider}"}}, "action": {{"name": "read"}},'
+        f' "resource": {{"type": "patient", "id": "{AT_HOME}"}}}}'
+    )
+    print(
+        f"""
+In another terminal:
+  export CARECIRCLE_ORGANIZATION={NORTH.slug}
+  {_name()} check {provider} read {AT_HOME} --explain
+  {_name()} who-can {AT_HOME}
+  {_name()} assign history {AT_HOME}
+
+Over HTTP, with a token that is believed for 8 hours:
+  TOKEN={token}
+  curl -s http://{HOST}:{port}/access/v1/evaluation -H "Authorization: Bearer $TOKEN" \\
+    -H "Content-Type: application/json" -d '{body}'
+
+Serving at http://{HOST}:{port} until Ctrl-C.""",
+        flush=True,
+    )
+    serve(settings, at, host=HOST, port=port, workers=1)
+
+
+def _name() -> str:
+    """How this command is called here: the clone's script says so."""
+    return os.environ.get("CARECIRCLE_COMMAND", "carecircle")

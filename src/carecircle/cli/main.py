@@ -1,0 +1,110 @@
+"""The carecircle command: its tree of commands, and the one place where errors become sentences and exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import typer
+
+from carecircle.cli import (
+    adopt,
+    ask,
+    assign,
+    db,
+    demo,
+    imports,
+    leaving,
+    quality,
+    quality_primary,
+    reassign,
+    registering,
+    serving,
+)
+from carecircle.cli.exits import UNEXPECTED, exit_code
+from carecircle.cli.options import Invocation
+from carecircle.cli.output import SCHEMA_VERSION, Output, say
+from carecircle.errors import CareCircleError
+
+app = typer.Typer(
+    name="carecircle",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Each patient's circle of care: who may see whom, why, and the proof.",
+    epilog="Exits 0 allowed or done, 10 denied, 11 findings, 2 usage, 3 unreachable, 4 not authenticated, "
+    "5 not found, 6 conflict, 7 bad input, 1 unexpected.",
+)
+
+ASKING, KEEPING, RUNNING = "Ask", "Keep", "Run"
+app.command(rich_help_panel=ASKING)(ask.check)
+app.command("who-can", rich_help_panel=ASKING)(ask.who_can)
+app.command(rich_help_panel=ASKING)(ask.panel)
+app.add_typer(assign.app, name="assign", rich_help_panel=KEEPING)
+app.add_typer(reassign.app, name="reassign", rich_help_panel=KEEPING)
+app.command(rich_help_panel=KEEPING)(leaving.offboard)
+app.add_typer(registering.patient_app, name="patient", rich_help_panel=KEEPING)
+app.add_typer(registering.provider_app, name="provider", rich_help_panel=KEEPING)
+app.add_typer(registering.team_app, name="team", rich_help_panel=KEEPING)
+app.add_typer(registering.organization_app, name="organization", rich_help_panel=KEEPING)
+app.add_typer(imports.app, name="import", rich_help_panel=KEEPING)
+quality.app.command()(leaving.gaps)
+quality.app.command()(leaving.resolve)
+app.add_typer(quality.app, name="quality", rich_help_panel=KEEPING)
+quality.app.command("primary-providers")(quality_primary.primary_providers)
+app.add_typer(adopt.app, name="adopt", rich_help_panel=KEEPING)
+app.command(rich_help_panel=RUNNING)(demo.demo)
+app.command(rich_help_panel=RUNNING)(serving.serve)
+app.command(rich_help_panel=RUNNING)(serving.token)
+app.add_typer(db.app, name="db", rich_help_panel=RUNNING)
+
+
+@app.command(rich_help_panel=RUNNING)
+def version() -> None:
+    """Print the version.
+
+    Example: carecircle version
+    """
+    from importlib.metadata import version as installed
+
+    print(installed("carecircle"))
+
+
+def run(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The command's entry point; ends the process with its exit code."""
+    said = Invocation()
+    try:
+        app(args=None if arguments is None else list(arguments), obj=said)
+    except CareCircleError as error:
+        _tell(said, error.message, error.code)
+        sys.exit(exit_code(type(error)))
+    except Exception as error:  # noqa: BLE001  # the last door: a traceback's values may be a patient's
+        _tell(
+            said,
+            f"Something unexpected happened ({_names(error)}); nothing more is printed, because it could hold patient "
+            "data. Please report this name, the command without its ids, and the output of: carecircle version.",
+            CareCircleError.code,
+        )
+        sys.exit(UNEXPECTED)
+    sys.exit(0)
+
+
+def _tell(said: Invocation, message: str, code: str) -> None:
+    if said.output is Output.json:
+        told: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "error": {"code": code, "message": message}}
+        say(json.dumps(told, ensure_ascii=False))
+    else:
+        say(f"error: {message} [{code}]")
+
+
+def _names(error: BaseException) -> str:
+    """The error's class and where in carecircle it came from: neither holds a value."""
+    where, trace = "", error.__traceback__
+    while trace is not None:
+        module = trace.tb_frame.f_globals.get("__name__", "")
+        if module.startswith("carecircle"):
+            where = f" at {module}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"{type(error).__module__}.{type(error).__qualname__}{where}"

@@ -1,0 +1,68 @@
+"""serve and token: the HTTP door, and a development key to it."""
+
+from __future__ import annotations
+
+import socket
+from typing import Annotated
+
+import typer
+
+from carecircle.cli.circle import Desk, at_desk, database
+from carecircle.cli.options import OrganizationOption, OutputOption
+from carecircle.cli.output import Output, emit_json
+from carecircle.errors import InvalidSetting
+from carecircle.settings import Settings
+
+HOST = "127.0.0.1"
+PORT = 8080
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Where to listen.")] = HOST,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="On which port.")] = PORT,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="How many processes.")] = 1,
+) -> None:
+    """Answer over HTTP until stopped with Ctrl-C.
+
+    Example: carecircle serve --port 8080
+    """
+    from carecircle.api.serve import serve as answer
+
+    settings = Settings.read()
+    require_free(host, port)
+    with database(settings) as at:
+        answer(settings, at, host=host, port=port, workers=workers)
+
+
+def require_free(host: str, port: int) -> None:
+    """Say now, in one sentence, what would stop the server later. Raises InvalidSetting."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise InvalidSetting(
+            f"Nothing can listen on {host} port {port} ({error.strerror}); choose another with --port."
+        ) from None
+
+
+def token(
+    hours: Annotated[float, typer.Option(min=0.01, max=24 * 31, help="How long it is believed.")] = 8,
+    organization: OrganizationOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Mint a development token for one organization; it names you as the actor.
+
+    Example: curl -H "Authorization: Bearer $(carecircle token --organization north-hospital)" …
+    """
+    from carecircle.api.tokens import mint
+
+    async def work(desk: Desk) -> str:
+        return mint(desk.circle.keyring, organization_id=desk.organization, actor=desk.actor, hours=hours)
+
+    minted = at_desk(organization, work)
+    if output is Output.json:
+        emit_json({"token": minted, "hours": hours})
+    else:
+        print(minted)

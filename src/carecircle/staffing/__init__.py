@@ -1,0 +1,1 @@
+"""What crosses rooms when people come and go: handing over a panel, offboarding, capacities, gaps, conflicts resolved."""

@@ -1,0 +1,213 @@
+"""Applying a plan, one batch a transaction: facts superseded, entries appended and outcomes kept together, or not at all."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Select, func, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from carecircle.actor import Actor, actor_of, organization_of
+from carecircle.audit.entry import Entry, append
+from carecircle.database.constraints import translated
+from carecircle.database.session import enter_tenant, instant, lock_patient
+from carecircle.errors import ReassignmentReverted
+from carecircle.identifiers import to_text
+from carecircle.period import show
+from carecircle.staffing.plan_service import find
+from carecircle.staffing.registry import BY_KIND
+from carecircle.staffing.tables import Reassignment, ReassignmentItem, ReassignmentOutcome
+from carecircle.staffing.turnover_service import Held, Successor, by_id, close, follow, in_the_way
+
+HANDED_OVER, ENDED, CHANGED, OVER = "handed-over", "ended", "changed-since", "over-already"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one transaction did: outcomes by name, and how many items still wait."""
+
+    outcomes: Counter[str]
+    left: int
+
+
+@dataclass(slots=True)
+class Changes:
+    """What is to be written for some items: closings and successors by kind, entries, outcomes."""
+
+    closings: dict[str, list[tuple[UUID, UUID]]] = field(default_factory=lambda: defaultdict(list))
+    successors: dict[str, list[Successor]] = field(default_factory=lambda: defaultdict(list))
+    entries: list[Entry] = field(default_factory=list)
+    outcomes: list[dict[str, object]] = field(default_factory=list)
+
+    async def write(self, db: AsyncSession, tenant: UUID, now: datetime) -> Counter[str]:
+        """Entries first, then every closing, then what follows. Raises StaleVersion when a row or a step was taken."""
+        await append(db, *self.entries)
+        for kind, closings in self.closings.items():
+            await close(db, tenant, BY_KIND[kind], closings, now)
+        for kind, successors in self.successors.items():
+            await follow(db, tenant, BY_KIND[kind], successors, now)
+        if self.outcomes:
+            await db.execute(insert(ReassignmentOutcome), self.outcomes)
+        return Counter(str(one["outcome"]) for one in self.outcomes)
+
+
+async def apply_batch(
+    db: AsyncSession,
+    *,
+    reassignment_id: UUID,
+    patients: int = 100,
+    organization: UUID | str | None = None,
+    actor: Actor | str | None = None,
+) -> Batch:
+    """Hand over what the plan says for the next `patients` patients (then for as many seats), each under its lock.
+
+    An item whose fact is no longer the one that was planned is left alone, and so is everything of a patient whose
+    primary changed. Raises ReassignmentNotFound, ReassignmentReverted.
+    """
+    who = actor_of(actor)
+    with translated():
+        tenant = await enter_tenant(db, organization_of(organization))
+        await queue(db, tenant, reassignment_id)
+        plan = await find(db, tenant, reassignment_id)
+        if await db.scalar(select(_done(plan, "revert").exists())):
+            raise ReassignmentReverted
+        waiting = select(ReassignmentItem).where(
+            ReassignmentItem.organization_id == tenant,
+            ReassignmentItem.reassignment_id == reassignment_id,
+            ReassignmentItem.planned != "exception",
+            ~_done(plan, "apply").where(ReassignmentOutcome.item_id == ReassignmentItem.id).exists(),
+        )
+        items, now = await next_items(db, tenant, waiting, patients)
+        outcomes = await (await _changes(db, plan, items, now, who)).write(db, tenant, now)
+        left = await db.scalar(select(func.count()).select_from(waiting.subquery()))
+        return Batch(outcomes, left or 0)
+
+
+async def queue(db: AsyncSession, tenant: UUID, reassignment_id: UUID) -> None:
+    """Two who apply or revert one plan take turns, batch by batch."""
+    key = int.from_bytes(reassignment_id.bytes[-8:], "big", signed=True) ^ int.from_bytes(
+        tenant.bytes[-8:], "big", signed=True
+    )
+    await db.execute(text("select pg_advisory_xact_lock(:key)"), {"key": key})
+
+
+async def next_items(
+    db: AsyncSession, tenant: UUID, waiting: Select[ReassignmentItem], patients: int
+) -> tuple[Sequence[ReassignmentItem], datetime]:
+    """The waiting items of the next patients, whose locks are then held, or of so many seats; and the instant."""
+    mine = waiting.subquery()
+    chosen = list(
+        await db.scalars(
+            select(mine.c.patient_id)
+            .where(mine.c.patient_id.is_not(None))
+            .distinct()
+            .order_by(mine.c.patient_id)
+            .limit(patients)
+        )
+    )
+    if not chosen:
+        items = await db.scalars(waiting.order_by(ReassignmentItem.id).limit(patients))
+        return items.all(), await instant(db)
+    now = await instant(db)
+    for patient_id in chosen:
+        now = await lock_patient(db, tenant, patient_id)
+    items = await db.scalars(waiting.where(ReassignmentItem.patient_id.in_(chosen)).order_by(ReassignmentItem.id))
+    return items.all(), now
+
+
+def _done(plan: Reassignment, step: str) -> Select[ReassignmentOutcome]:
+    return select(ReassignmentOutcome).where(
+        ReassignmentOutcome.organization_id == plan.organization_id,
+        ReassignmentOutcome.reassignment_id == plan.id,
+        ReassignmentOutcome.step == step,
+    )
+
+
+async def _changes(
+    db: AsyncSession, plan: Reassignment, items: Sequence[ReassignmentItem], now: datetime, who: Actor
+) -> Changes:
+    tenant, at = plan.organization_id, max(now, plan.effective_at)
+    changes = Changes()
+    open_rows: dict[UUID, Held] = {}
+    needless: set[UUID] = set()
+    for kind, mine in _by_kind(items).items():
+        open_rows |= await by_id(db, tenant, BY_KIND[kind], [item.fact_id for item in mine])
+        wanted = [(item.fact_id, item.provider_id) for item in mine if item.provider_id is not None]
+        needless |= await in_the_way(db, tenant, BY_KIND[kind], wanted, at)
+    skipped = {item.patient_id for item in items if item.named == "primary" and item.fact_id not in open_rows}
+    entries: dict[object, Entry] = {}
+    for item in items:
+        row = open_rows.get(item.fact_id)
+        if row is None or (item.patient_id is not None and item.patient_id in skipped):
+            changes.outcomes.append(outcome_row(item, "apply", CHANGED, now))
+            continue
+        if row.ends_at <= at:
+            changes.outcomes.append(outcome_row(item, "apply", OVER, now))
+            continue
+        about = item.patient_id or item.id
+        if about not in entries:
+            entries[about] = _entry(plan, item, at, who)
+            changes.entries.append(entries[about])
+        entry_id = entries[about].id
+        changes.closings[item.kind].append((row.id, entry_id))
+        ended = Successor.ended(row, at, entry_id) if row.starts_at < at else None
+        successor = None
+        if item.provider_id is not None and item.fact_id not in needless:
+            successor = Successor.handed_over(row, at, entry_id, item.provider_id)
+        changes.successors[item.kind] += [one for one in (ended, successor) if one is not None]
+        changes.outcomes.append(
+            outcome_row(
+                item, "apply", HANDED_OVER if successor else ENDED, now,
+                ended_id=ended.id if ended else None, successor_id=successor.id if successor else None, entry_id=entry_id,
+            )
+        )  # fmt: skip
+    return changes
+
+
+def outcome_row(
+    item: ReassignmentItem,
+    step: str,
+    outcome: str,
+    now: datetime,
+    *,
+    ended_id: UUID | None = None,
+    successor_id: UUID | None = None,
+    entry_id: UUID | None = None,
+) -> dict[str, object]:
+    return {
+        "organization_id": item.organization_id,
+        "reassignment_id": item.reassignment_id,
+        "item_id": item.id,
+        "step": step,
+        "outcome": outcome,
+        "ended_id": ended_id,
+        "successor_id": successor_id,
+        "entry_id": entry_id,
+        "recorded_at": now,
+    }
+
+
+def _entry(plan: Reassignment, item: ReassignmentItem, at: datetime, who: Actor) -> Entry:
+    """One entry for everything of a patient, or for a seat."""
+    detail = {
+        "reassignment": to_text(plan.id),
+        "from": to_text(plan.provider_id),
+        "effective_at": show(at),
+        "care_team": to_text(item.care_team_id) if item.care_team_id else None,
+    }
+    return Entry(
+        plan.organization_id, "change", who, "handed-over" if item.provider_id else "ended-on-leaving",
+        provider_id=item.provider_id or plan.provider_id, patient_id=item.patient_id,
+        detail={name: value for name, value in detail.items() if value is not None},
+    )  # fmt: skip
+
+
+def _by_kind(items: Iterable[ReassignmentItem]) -> dict[str, list[ReassignmentItem]]:
+    found: dict[str, list[ReassignmentItem]] = defaultdict(list)
+    for item in items:
+        found[item.kind].append(item)
+    return found

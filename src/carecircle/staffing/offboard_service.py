@@ -1,0 +1,123 @@
+"""Offboarding: everything a person holds ends in one act, and the patients left without a primary are named."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from carecircle.actor import Actor, actor_of, organization_of
+from carecircle.assignments.tables import PatientAssignment
+from carecircle.audit.entry import Entry, append
+from carecircle.database.constraints import translated
+from carecircle.database.session import enter_tenant, instant
+from carecircle.directory.holdings import Holding
+from carecircle.directory.service import AnyId, resolve_provider
+from carecircle.directory.tables import Provider
+from carecircle.errors import ProviderNotRegistered
+from carecircle.identifiers import EntryId, new_ids
+from carecircle.staffing.registry import REGISTRY
+from carecircle.staffing.turnover_service import BELIEVED, Held, Successor, close, follow, held_by
+
+
+@dataclass(frozen=True, slots=True)
+class Offboarded:
+    """How many facts of each kind ended (or would), and who has no primary provider now that they have (or would)."""
+
+    provider_id: UUID
+    ended: dict[str, int]
+    without_primary: list[UUID]
+
+
+async def offboard(
+    db: AsyncSession,
+    *,
+    person: AnyId,
+    dry_run: bool = False,
+    organization: UUID | str | None = None,
+    actor: Actor | str | None = None,
+) -> Offboarded:
+    """End everything in the registry that this person holds now or will hold. With `dry_run`, only say what that is.
+
+    Rows are locked, not patients: a panel may have more patients than the server has locks. Whoever changes one of these
+    rows at the same time goes first, and what they leave the person with is ended too; an assignment that somebody adds
+    meanwhile is met by repeating this. Raises ProviderNotRegistered.
+    """
+    who = actor_of(actor)
+    with translated():
+        tenant = await enter_tenant(db, organization_of(organization))
+        provider_id = await resolve_provider(db, tenant, person)
+        known = await db.scalar(
+            select(Provider.id).where(Provider.organization_id == tenant, Provider.id == provider_id)
+        )
+        if known is None:
+            raise ProviderNotRegistered
+        ended: Counter[str] = Counter()
+        panel: set[UUID] = set()
+        while True:
+            now = await instant(db)
+            held = [
+                (holding, row)
+                for holding in REGISTRY
+                for row in await held_by(db, tenant, holding, provider_id, now, lock=not dry_run)
+            ]
+            ended.update(holding.kind for holding, _ in held)
+            panel |= {row.patient_id for _, row in held if row.named == "primary" and row.patient_id is not None}
+            if dry_run:
+                losing = {
+                    row.patient_id
+                    for _, row in held
+                    if row.named == "primary" and row.patient_id is not None and row.starts_at <= now
+                }
+                return Offboarded(provider_id, dict(ended), sorted(losing))
+            if not held:
+                break
+            await _end(db, tenant, provider_id, held, who)
+        return Offboarded(provider_id, dict(ended), sorted(panel - await _with_primary(db, tenant, panel)))
+
+
+async def _end(db: AsyncSession, tenant: UUID, provider_id: UUID, held: list[tuple[Holding, Held]], who: Actor) -> None:
+    """One entry for the person's own rows and one for each patient; every row is closed, and what has been is kept."""
+    now = await instant(db)
+    held = [one for one in held if one[1].ends_at > now]
+    about = sorted({row.patient_id for _, row in held if row.patient_id is not None})
+    ids = new_ids(len(about) + 1)
+    entries = dict(zip([None, *about], ids, strict=True))
+    counts = Counter(row.patient_id for _, row in held)
+    await append(
+        db,
+        *(
+            Entry(
+                tenant, "change", who, "offboarded", provider_id=provider_id, patient_id=patient_id, id=EntryId(entry_id),
+                detail={"ended": counts[patient_id]},
+            )
+            for patient_id, entry_id in entries.items()
+        ),
+    )  # fmt: skip
+    by_kind: dict[str, list[tuple[Holding, Held]]] = defaultdict(list)
+    for one in held:
+        by_kind[one[0].kind].append(one)
+    for rows in by_kind.values():
+        holding = rows[0][0]
+        await close(db, tenant, holding, [(row.id, entries[row.patient_id]) for _, row in rows], now)
+        kept = [Successor.ended(row, now, entries[row.patient_id]) for _, row in rows if row.starts_at < now]
+        await follow(db, tenant, holding, kept, now)
+
+
+async def _with_primary(db: AsyncSession, tenant: UUID, patients: set[UUID]) -> set[UUID]:
+    """Those of these patients who have a primary provider now."""
+    now = await instant(db)
+    rows = await db.scalars(
+        select(PatientAssignment.patient_id).where(
+            PatientAssignment.organization_id == tenant,
+            PatientAssignment.patient_id.in_(patients),
+            PatientAssignment.assignment_type == "primary",
+            PatientAssignment.superseded_at == BELIEVED,
+            PatientAssignment.starts_at <= now,
+            PatientAssignment.ends_at > now,
+        )
+    )
+    return set(rows)

@@ -1,0 +1,140 @@
+"""A small clinic for the tests of staffing: a leaver with a panel, receivers, and what the circle says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import text
+
+from carecircle.actor import acting_as
+from carecircle.assignments.service import add_assignment, assign_primary, end_assignments
+from carecircle.care_teams.service import add_member, add_patient, create_team
+from carecircle.database.session import instant
+from carecircle.staffing import plan_service, preview_service, running
+from carecircle.staffing.plan_service import Destination, Wish
+from carecircle.staffing.running import Progress
+from carecircle.staffing.tables import Reassignment
+from tests.conftest import Hospital
+
+
+@dataclass
+class Clinic:
+    """One organization; every method is one transaction in it, by the actor `test`."""
+
+    hospital: Hospital
+    leaver: UUID = UUID(int=0)
+    receivers: list[UUID] = field(default_factory=list)
+    panel: list[UUID] = field(default_factory=list)
+
+    @classmethod
+    async def open(cls, hospital: Hospital, *, panel: int = 6, receivers: int = 2) -> Clinic:
+        """A leaver who is primary for `panel` patients, and receivers with empty panels; ids in ascending order."""
+        clinic = cls(hospital, await hospital.provider())
+        clinic.receivers = sorted([await hospital.provider() for _ in range(receivers)])
+        clinic.panel = sorted([await hospital.patient() for _ in range(panel)])
+        for patient in clinic.panel:
+            await clinic.primary(patient, clinic.leaver)
+        return clinic
+
+    async def primary(self, patient: UUID, provider: UUID) -> None:
+        async with self.hospital.change() as db:
+            await assign_primary(db, patient=patient, provider=provider, previous="end", **self.by)
+
+    async def consulting(self, patient: UUID, provider: UUID) -> None:
+        async with self.hospital.change() as db:
+            await add_assignment(db, patient=patient, provider=provider, **self.by)
+
+    async def emergency(self, patient: UUID, provider: UUID) -> None:
+        ends_at = await self.now() + timedelta(hours=4)
+        async with self.hospital.change() as db:
+            await add_assignment(
+                db, patient=patient, provider=provider, assignment_type="emergency", ends_at=ends_at, **self.by
+            )
+
+    async def end(self, patient: UUID, provider: UUID) -> None:
+        async with self.hospital.change() as db:
+            await end_assignments(db, patient=patient, provider=provider, **self.by)
+
+    async def team(self, members: Sequence[UUID], patients: Sequence[UUID], role: str = "nurse") -> UUID:
+        async with self.hospital.change() as db:
+            team = await create_team(db, name="Team", **self.by)
+            for member in members:
+                await add_member(db, care_team_id=team, provider=member, member_role=role, **self.by)
+            for patient in patients:
+                await add_patient(db, care_team_id=team, patient=patient, **self.by)
+        return team
+
+    async def plan(
+        self,
+        *caps: int | None,
+        effective_at: datetime | None = None,
+        wishes: Sequence[Wish] = (),
+    ) -> Reassignment:
+        """Everything of the leaver to all receivers, with these caps for the first of them."""
+        limits = [*caps, *[None] * (len(self.receivers) - len(caps))]
+        destinations = [Destination(one, cap) for one, cap in zip(self.receivers, limits, strict=True)]
+        async with self.hospital.change() as db:
+            return await plan_service.plan(
+                db, leaver=self.leaver, destinations=destinations, effective_at=effective_at, wishes=wishes, **self.by
+            )
+
+    async def preview(self, plan: Reassignment) -> preview_service.Preview:
+        async with self.hospital.change() as db:
+            return await preview_service.preview(
+                db, reassignment_id=plan.id, organization=self.hospital.organization
+            )
+
+    async def letters(self, plan: Reassignment) -> dict[UUID, UUID]:
+        async with self.hospital.change() as db:
+            found = await preview_service.letters(
+                db, reassignment_id=plan.id, organization=self.hospital.organization
+            )
+        return {one.patient_id: one.provider_id for one in found}
+
+    async def status(self, plan: Reassignment) -> preview_service.Status:
+        async with self.hospital.change() as db:
+            return (
+                await preview_service.statuses(
+                    db, reassignment_id=plan.id, organization=self.hospital.organization
+                )
+            )[0]
+
+    async def certificate(self, plan: Reassignment) -> preview_service.Certificate:
+        async with self.hospital.change() as db:
+            return await preview_service.certificate(
+                db, reassignment_id=plan.id, organization=self.hospital.organization
+            )
+
+    async def apply(self, plan: Reassignment, patients: int = 100) -> Progress:
+        return [one async for one in running.run_apply(self.hospital.change, plan.id, patients=patients, **self.by)][-1]
+
+    async def revert(self, plan: Reassignment, patients: int = 100) -> Progress:
+        return [one async for one in running.run_revert(self.hospital.change, plan.id, patients=patients, **self.by)][-1]
+
+    async def now(self) -> datetime:
+        async with self.hospital.change() as db:
+            return await instant(db)
+
+    async def sees(
+        self, provider: UUID, as_of: datetime | None = None, believed_at: datetime | None = None
+    ) -> dict[UUID, tuple[str, ...]]:
+        """Whom this provider may read, and by which bases."""
+        with acting_as(organization=self.hospital.organization, actor="test"):
+            listed = await self.hospital.circle.access.list_patients(provider, as_of=as_of, believed_at=believed_at)
+        return {one.id: one.bases for one in listed.rows}
+
+    async def circle(self, as_of: datetime | None = None, believed_at: datetime | None = None) -> list[object]:
+        """What everybody involved sees."""
+        return [await self.sees(one, as_of, believed_at) for one in (self.leaver, *self.receivers)]
+
+    async def count(self, sql: str) -> int:
+        """A count over this organization's rows, as the app role."""
+        async with self.hospital.change() as db:
+            return (await db.execute(text(sql))).scalar_one()
+
+    @property
+    def by(self) -> dict[str, object]:
+        return {"organization": self.hospital.organization, "actor": "test"}
