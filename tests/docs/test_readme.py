@@ -1,0 +1,42 @@
+"""What the README promises runs as it stands there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from carecircle import to_text
+from tests.access.test_check import Run
+from tests.conftest import Hospital
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_python_example_runs(in_hospital: Run, monkeypatch: Any) -> None:
+    [source] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(source, "README.md", "exec"), names)  # noqa: S102 - our own README
+
+    async def body(hospital: Hospital) -> None:
+        address = hospital.circle.reach.admin.render_as_string(hide_password=False)
+        monkeypatch.setenv("CARECIRCLE_DATABASE_URL", address)
+        assert await names["first_question"](to_text(hospital.organization)) == "primary"
+
+    in_hospital(body)
+
+
+def test_every_command_it_names_exists() -> None:
+    commands = re.findall(r"^\./dev run ((?:[a-z-]+ ?)+)", README, re.MULTILINE)
+    assert len(commands) >= 6
+    for words in {tuple(command.split()) for command in commands}:
+        # The second word is a sub-command or an argument: one of the two must be a command that knows --help.
+        assert any(_helps(words[:count]) for count in (2, 1)), words
+
+
+def _helps(words: tuple[str, ...]) -> bool:
+    command = [str(Path(sys.executable).with_name("carecircle")), *words, "--help"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
