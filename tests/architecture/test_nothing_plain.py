@@ -18,7 +18,10 @@ CLOSING = ("superseded_at", "superseded_xid", "superseded_entry_id")
 LISTING_TYPES = ("uuid", "uuid", "uuid", "text", "text", "text", "text", "bytea", "timestamptz", "timestamptz")
 
 STATEMENTS = {
-    **{f"decide {form}": decide.statement(form) for form in ("now", "as-of", "believed")},
+    **{
+        f"decide {form} alone={alone}": decide.statement(form, alone=alone)
+        for form, alone in product(("now", "as-of", "believed"), (False, True))
+    },
     **{
         f"list {wanted} as_of={as_of} believed={believed}": listing.statement(wanted, as_of=as_of, believed=believed)
         for wanted, as_of, believed in product(("patients", "providers"), (False, True), (False, True))
