@@ -93,9 +93,10 @@ class Model:
         if incumbent is not None:
             self._end(incumbent, now, at)
             consulting = self._now_believed("consulting", patient=patient, provider=incumbent.provider)
-            if previous == "demote" and not any(row.starts <= at and row.ends == FOREVER for row in consulting):
-                kept = incumbent.scope & BY_TYPE["consulting"] or incumbent.scope
-                self._record(replace(incumbent, kind="consulting", starts=at, ends=FOREVER, scope=kept), now)
+            kept = incumbent.scope & BY_TYPE["consulting"]
+            held = any(row.starts <= at and row.ends >= incumbent.ends for row in consulting)
+            if previous == "demote" and kept and not held:
+                self._record(replace(incumbent, kind="consulting", starts=at, scope=kept), now)
         self._record(Row(-1, -1, "primary", at, FOREVER, now, patient, provider, scope=BY_TYPE["primary"]), now)
         return True
 
@@ -104,14 +105,18 @@ class Model:
         planned = next((row for row in primaries if row.starts > now), None)
         if planned is None:
             raise Refused("assignment-not-found")
-        self._end(planned, now, planned.starts)
-        for replaced in primaries:
-            if replaced.ends == planned.starts:
-                for row in self._now_believed("consulting", patient=patient, lineage=replaced.lineage):
-                    if row.starts == planned.starts:
-                        self._end(row, now, row.starts)
-                self._end(replaced, now, replaced.starts)
-                self._record(replace(replaced, ends=planned.ends), now)
+        later = [row.starts for row in primaries if row.starts > planned.starts]
+        origin = min((row for row in self.rows if row.lineage == planned.lineage), key=lambda row: row.recorded)
+        others = [row for row in self.rows if row.patient == patient and row.lineage != planned.lineage]
+        # A patient's commands queue up, so an instant is a command: what it made and what it closed.
+        made = [row for row in others if row.believed() and row.recorded == origin.recorded]
+        for row in [planned, *made]:
+            self._end(row, now, row.starts)
+        for replaced in [row for row in others if row.superseded == origin.recorded and row.kind == "primary"]:
+            left = [row for row in made if row.lineage == replaced.lineage and row.kind == "primary"]
+            if left or replaced.starts >= origin.starts:
+                back = replace(replaced, ends=min([replaced.ends, *later]), superseded=FOREVER)
+                self._record(back, now)
         return True
 
     def add_assignment(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from carecircle.actor import Actor, actor_of, organization_of
@@ -29,10 +30,11 @@ async def cancel_handover(
     organization: UUID | str | None = None,
     actor: Actor | str | None = None,
 ) -> PatientAssignment | None:
-    """Take back the next primary assignment that has not begun; whoever it would have replaced stays primary.
+    """Take back the next primary assignment that has not begun, and all that its entry did: whoever it would have replaced
+    stays primary as long as they would have, or until the next handover ahead.
 
-    Returns the restored primary's row, or None when nobody was to be replaced. Raises AssignmentNotFound when no
-    handover is ahead.
+    Returns the restored primary's row, or None when nobody was to be replaced, or when what was left of them has been
+    changed since. Raises AssignmentNotFound when no handover is ahead.
     """
     who = actor_of(actor)
     with translated():
@@ -43,25 +45,50 @@ async def cancel_handover(
         ahead = [row for row in rows if row.assignment_type == "primary" and row.starts_at > now]
         if not ahead:
             raise AssignmentNotFound("No handover of this patient's primary provider is ahead.")
-        planned = ahead[0]
+        planned, later = ahead[0], ahead[1:]
         entry = Entry(
             tenant, "change", who, "handover-cancelled", provider_id=planned.provider_id, patient_id=patient_id,
             detail={"was_to_start_at": show(planned.starts_at)},
         )  # fmt: skip
         await append(db, entry)
-        await supersede(db, planned, entry.id, now)
-        replaced = next(
-            (row for row in rows if row.assignment_type == "primary" and row.ends_at == planned.starts_at), None
-        )
+        origin = await _origin(db, tenant, planned)
+        made = [row for row in rows if row.entry_id == origin.entry_id and row.lineage_id != planned.lineage_id]
+        for row in [planned, *made]:
+            await supersede(db, row, entry.id, now)
+        replaced = await _replaced_by(db, tenant, origin)
         if replaced is None:
             return None
-        for row in rows:
-            demoted = row.lineage_id == replaced.lineage_id and row.assignment_type == "consulting"
-            if demoted and row.starts_at == planned.starts_at:
-                await supersede(db, row, entry.id, now)
-        await supersede(db, replaced, entry.id, now)
-        restored = _successor(replaced, Period(replaced.starts_at, planned.ends_at))
-        return await record(db, restored, now, entry.id)
+        shortened = [row for row in made if row.lineage_id == replaced.lineage_id and row.assignment_type == "primary"]
+        if replaced.starts_at < origin.starts_at and not shortened:
+            return None
+        ends_at = min([replaced.ends_at, *(row.starts_at for row in later)])
+        return await record(db, _successor(replaced, Period(replaced.starts_at, ends_at)), now, entry.id)
+
+
+async def _origin(db: AsyncSession, tenant: OrganizationId, row: PatientAssignment) -> PatientAssignment:
+    """The first row of a lineage, believed or not: it names the entry of the handover itself."""
+    found = await db.scalars(
+        select(PatientAssignment)
+        .where(PatientAssignment.organization_id == tenant, PatientAssignment.lineage_id == row.lineage_id)
+        .order_by(PatientAssignment.recorded_at)
+    )
+    return found.first() or row
+
+
+async def _replaced_by(
+    db: AsyncSession, tenant: OrganizationId, planned: PatientAssignment
+) -> PatientAssignment | None:
+    """The primary row that the entry of a handover closed."""
+    found = await db.scalars(
+        select(PatientAssignment).where(
+            PatientAssignment.organization_id == tenant,
+            PatientAssignment.patient_id == planned.patient_id,
+            PatientAssignment.superseded_entry_id == planned.entry_id,
+            PatientAssignment.assignment_type == "primary",
+            PatientAssignment.lineage_id != planned.lineage_id,
+        )
+    )
+    return found.first()
 
 
 async def correct_assignment(

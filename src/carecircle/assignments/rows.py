@@ -49,10 +49,11 @@ async def held(
 
 
 async def holds(
-    db: AsyncSession, tenant: OrganizationId, patient_id: UUID, provider_id: UUID, assignment_type: str, at: datetime
+    db: AsyncSession, tenant: OrganizationId, patient_id: UUID, provider_id: UUID, assignment_type: str, period: Period
 ) -> bool:
-    rows = await held(db, tenant, patient_id, at, provider_id, assignment_type)
-    return any(row.starts_at <= at and row.ends_at == FOREVER for row in rows)
+    """Whether one row of that type holds all through a period."""
+    rows = await held(db, tenant, patient_id, period.starts_at, provider_id, assignment_type)
+    return any(row.starts_at <= period.starts_at and row.ends_at >= period.ends_at for row in rows)
 
 
 def believed(tenant: OrganizationId, patient_id: UUID) -> Select[PatientAssignment]:

@@ -18,6 +18,5 @@ DEFAULT_SCOPE: dict[AssignmentType, tuple[str, ...]] = {
 
 
 def demoted_scope(scope: Sequence[str]) -> list[str]:
-    """What a primary who becomes consulting keeps: what consulting grants, and never more than there was."""
-    kept = [action for action in scope if action in DEFAULT_SCOPE["consulting"]]
-    return kept or list(scope)
+    """What a primary who becomes consulting keeps: what consulting grants, and never more than there was; maybe nothing."""
+    return [action for action in scope if action in DEFAULT_SCOPE["consulting"]]

@@ -70,12 +70,10 @@ async def assign_primary(
         await append(db, entry)
         if incumbent is not None:
             await end(db, incumbent, at, now, entry.id)
-            if previous == "demote" and not await holds(
-                db, tenant, patient_id, incumbent.provider_id, "consulting", at
-            ):
-                demoted = new_row(
-                    tenant, patient_id, incumbent.provider_id, "consulting", Period(at), demoted_scope(incumbent.scope)
-                )
+            kept = demoted_scope(incumbent.scope) if previous == "demote" else []
+            after = Period(at, incumbent.ends_at)
+            if kept and not await holds(db, tenant, patient_id, incumbent.provider_id, "consulting", after):
+                demoted = new_row(tenant, patient_id, incumbent.provider_id, "consulting", after, kept)
                 demoted.lineage_id = incumbent.lineage_id
                 await record(db, demoted, now, entry.id)
         row = new_row(tenant, patient_id, provider_id, "primary", Period(at), DEFAULT_SCOPE["primary"])
