@@ -10,13 +10,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -31,7 +28,7 @@ from tests.model.replay import play, smallest
 
 from carecircle import CareCircle, Settings, assemble
 from carecircle.database import migrate
-from carecircle.database.embedded import EmbeddedServer
+from carecircle.database.embedded import EmbeddedServer, temporary_server
 from carecircle.database.reach import Reach, role_passwords
 from carecircle.database.roles import open_connection
 from carecircle.errors import AccessUnavailable
@@ -192,7 +189,8 @@ async def _make_databases(address: str) -> None:
 def prove(histories: int, number: int) -> Found:
     """Everything, on a server that is gone afterwards."""
     total = Found()
-    with temporary_server() as (home, server):
+    with temporary_server(settings=QUICK) as (home, server):
+        os.environ["CARECIRCLE_HOME"] = str(home)
         say("preparing two databases")
         tasks = [
             Task(
@@ -207,19 +205,6 @@ def prove(histories: int, number: int) -> Found:
             for found in pool.map(work, tasks):
                 total.add(found)
     return total
-
-
-@contextmanager
-def temporary_server() -> Iterator[tuple[Path, EmbeddedServer]]:
-    """A home and a server in it; neither they nor, as root, the data elsewhere (database/placement.py) outlive the block."""
-    with tempfile.TemporaryDirectory(prefix="model-") as folder:
-        home = Path(folder)
-        os.environ["CARECIRCLE_HOME"] = folder
-        with EmbeddedServer.start(home, settings=QUICK) as server:
-            yield home, server
-        place = server.data_dir.parent
-        if not place.is_relative_to(home):
-            shutil.rmtree(place)
 
 
 def main(arguments: Sequence[str] | None = None, out: Callable[[str], object] = sys.stdout.write) -> int:

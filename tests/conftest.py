@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from carecircle import CareCircle, Settings, assemble, directory
 from carecircle.database import migrate
 from carecircle.database.binaries import Binaries, all_binaries
-from carecircle.database.embedded import EmbeddedServer
+from carecircle.database.embedded import EmbeddedServer, temporary_server
 from carecircle.database.reach import Reach, role_passwords
 from carecircle.database.session import transaction
 from carecircle.identifiers import OrganizationId, PatientId, ProviderId, new_id, to_text
@@ -49,10 +49,9 @@ def socket_reach(server: EmbeddedServer, home: Path, database: str = "carecircle
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[EmbeddedServer]:
-    home = tmp_path_factory.mktemp("home")
+def server(request: pytest.FixtureRequest) -> Iterator[EmbeddedServer]:
     binaries = server_binaries(request.config.getoption("--postgres"))
-    with EmbeddedServer.start(home, binaries=binaries, settings=QUICK) as started:
+    with temporary_server(binaries=binaries, settings=QUICK) as (_, started):
         yield started
 
 

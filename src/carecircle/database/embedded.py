@@ -18,10 +18,12 @@ POSIX only (Linux, macOS).
 from __future__ import annotations
 
 import fcntl
+import shutil
 import subprocess
+import tempfile
 import threading
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Self
 
@@ -137,6 +139,22 @@ class EmbeddedServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+@contextmanager
+def temporary_server(
+    *, binaries: Binaries | None = None, settings: Mapping[str, str] | None = None
+) -> Iterator[tuple[Path, EmbeddedServer]]:
+    """A home and a server in it, for tests and proofs: nothing of either, wherever it was kept, outlives the block."""
+    with tempfile.TemporaryDirectory(prefix="carecircle-") as folder:
+        home = Path(folder)
+        server = EmbeddedServer.start(home, binaries=binaries, settings=settings)
+        try:
+            yield home, server
+        finally:
+            server.stop()
+            if not server.data_dir.is_relative_to(home):
+                shutil.rmtree(server.data_dir.parent, ignore_errors=True)
 
 
 def _choose(home: Path, name: str, binaries: Binaries | None) -> Binaries:
