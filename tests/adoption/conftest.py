@@ -59,7 +59,8 @@ class Application:
     def fill(self, id_type: str = "integer", *, patients: int = 40) -> None:
         """Each patient has a primary and a consulting row; every tenth has three primaries, the second of them the earliest."""
         key = IDS[id_type]
-        insert = "insert into @.care_team_assignments (id, organization_id, patient_id, provider_id, is_primary_provider, assigned_at)"
+        columns = "id, organization_id, patient_id, provider_id, is_primary_provider, assigned_at"
+        insert = f"insert into @.care_team_assignments ({columns})"
         start = "'2025-06-01 08:00Z'::timestamptz + n * interval '1 hour'"
         self.sql(
             f"{insert} select {key.format('n')}, n % 2, n, 1, true, {start} from generate_series(1, {patients}) n",

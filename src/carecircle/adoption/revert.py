@@ -72,6 +72,8 @@ async def revert(
         shape = await look_up(writer, table)
         if run is None or run.reverted_at is not None:
             return Reverted(nothing_to_do=True)
+        # It was filled a moment ago, perhaps, and nobody has counted it yet.
+        await writer.execute("analyze carecircle_adoption.demotions")
         there = await state_of(writer, table, shape) is not IndexState.absent
         if there:
             await drop(writer, table, patience)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -13,7 +14,7 @@ from carecircle.database.reach import Reach
 from carecircle.database.roles import check_role, open_connection
 from carecircle.errors import DatabaseNotMigrated, OrganizationNotFound
 from carecircle.identifiers import to_text
-from carecircle.period import show
+from carecircle.period import FOREVER, show
 
 _BELIEVED = """
     from carecircle.patient_assignments
@@ -99,7 +100,7 @@ def _told(organization: UUID, group: list[asyncpg.Record]) -> SeveralPrimaries |
     last = group[0]
     involved: set[UUID] = set()
     for row in group:
-        stays = row is group[0] or row["starts_at"] >= last["ends_at"]
+        stays = row is group[0] or row["starts_at"] >= _end(last)
         if stays:
             last = row
         else:
@@ -116,3 +117,9 @@ def _told(organization: UUID, group: list[asyncpg.Record]) -> SeveralPrimaries |
     demoted = ", ".join(f"'{row['id']}'" for row, stays in judged if not stays)
     fix = _FIX.format(organization=organization, patient=patient, rows=demoted)
     return SeveralPrimaries(to_text(organization), to_text(patient), rows, fix)
+
+
+def _end(row: asyncpg.Record) -> datetime:
+    """An open end comes from the driver without a time zone, and could not be compared."""
+    ends_at: datetime = row["ends_at"]
+    return FOREVER if ends_at.tzinfo is None else ends_at

@@ -215,9 +215,13 @@ def status_(
 
 
 def _ask(question: str) -> None:
+    """Go on only with a yes from somebody at a terminal."""
     if not sys.stdin.isatty():
         raise ConfirmationRequired("Nothing was changed; to go on without being asked, add --yes.")
-    typer.confirm(question, abort=True, err=True)
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        say("Nothing was changed.")
+        raise typer.Exit(exits.INTERRUPTED)
 
 
 def _figures(found: Plan) -> dict[str, Any]:

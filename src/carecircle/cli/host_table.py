@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +14,9 @@ from carecircle.cli.output import console
 from carecircle.settings import Settings
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
     from carecircle.adoption.connection import Patience
     from carecircle.adoption.host_table import HostTable
     from carecircle.adoption.scan import Progress
@@ -107,26 +110,40 @@ def patience_of(lock: float, statement: float) -> Patience:
     return Limits(lock=lock, statement=statement)
 
 
+class Watch:
+    """A bar for each stage, with rate and time left; `stop` takes it away for good."""
+
+    def __init__(self, bar: Bar) -> None:
+        self._bar, self._stages = bar, dict[str, "TaskID"]()
+        self._stopped = False
+
+    def __call__(self, told: Progress) -> None:
+        if self._stopped:
+            return
+        task = self._stages.get(told.stage)
+        if task is None:
+            task = self._stages[told.stage] = self._bar.add_task(told.stage, total=told.total, rate="")
+        elapsed = self._bar.tasks[task].elapsed or 0
+        rate = f"{told.done / elapsed:,.0f}/s" if elapsed > 0.5 else ""
+        self._bar.update(task, completed=told.done, total=told.total, rate=rate)
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._bar.stop()
+
+
 @contextmanager
-def progress(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """A bar on stderr for each stage, with rate and time left; silent where nobody watches."""
-    from rich.progress import BarColumn, SpinnerColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
+def progress(*, quiet: bool) -> Iterator[Watch]:
+    """Progress on stderr while the block works; silent where nobody watches. What is printed to stdout stays there."""
+    from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Shown
 
     columns = (
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
         TextColumn("{task.completed:,.0f} done"), TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
     )  # fmt: skip
-    stages: dict[str, TaskID] = {}
-    shown = sys.stderr.isatty() and not quiet
-    with Bar(*columns, console=console(err=True), transient=True, disable=not shown) as bar:
-
-        def tell(told: Progress) -> None:
-            task = stages.get(told.stage)
-            if task is None:
-                task = stages[told.stage] = bar.add_task(told.stage, total=told.total, rate="")
-            elapsed = bar.tasks[task].elapsed or 0
-            rate = f"{told.done / elapsed:,.0f}/s" if elapsed > 0.5 else ""
-            bar.update(task, completed=told.done, total=told.total, rate=rate)
-
-        yield tell
+    with Shown(
+        *columns, console=console(err=True), transient=True, redirect_stdout=False, redirect_stderr=False,
+        disable=quiet or not sys.stderr.isatty(),
+    ) as bar:  # fmt: skip
+        yield Watch(bar)

@@ -30,6 +30,7 @@ from carecircle.cli.host_table import (
     QuietOption,
     SchemaOption,
     StatementTimeout,
+    Watch,
     address_of,
     host_table,
     patience_of,
@@ -41,7 +42,7 @@ from carecircle.errors import OrganizationRequired
 from carecircle.settings import Settings
 
 if TYPE_CHECKING:
-    from carecircle.adoption.scan import SeveralPrimaries, Tell
+    from carecircle.adoption.scan import SeveralPrimaries
 
 RULE = "=" * 70
 OPENING = f"""\
@@ -96,11 +97,11 @@ def primary_providers(
         DOCUMENT.schema, DOCUMENT.organization, DOCUMENT.patient, DOCUMENT.provider, DOCUMENT.primary,
         DOCUMENT.assigned_at, DOCUMENT.id,
     )  # fmt: skip
-    with progress(quiet=quiet) as tell:
+    with progress(quiet=quiet) as watch:
         if table is None:
             if named != usual or deleted_at_column is not None:
                 raise typer.BadParameter("names of columns go with --table; carecircle's own are known.")
-            found = _check_own(database_url, organization, tell, output)
+            found = _check_own(database_url, organization, watch, output)
         else:
             host = host_table(
                 table=table, schema=schema, organization=organization_column, patient=patient_column,
@@ -110,12 +111,13 @@ def primary_providers(
             from carecircle.adoption.check import host_several_primaries
 
             patience = patience_of(lock_timeout, statement_timeout)
-            found = asyncio.run(_show(host_several_primaries(address_of(database_url), host, patience, tell), output))
+            rows = host_several_primaries(address_of(database_url), host, patience, watch)
+            found = asyncio.run(_show(rows, output, watch))
     if found:
         raise typer.Exit(exits.FINDINGS)
 
 
-def _check_own(address: str | None, slug: str | None, tell: Tell, output: Output) -> int:
+def _check_own(address: str | None, slug: str | None, watch: Watch, output: Output) -> int:
     from carecircle.adoption.service import own_several_primaries
 
     settings = Settings.read()
@@ -128,12 +130,12 @@ def _check_own(address: str | None, slug: str | None, tell: Tell, output: Output
             " --table."
         )
     with database(settings) as at:
-        return asyncio.run(_show(own_several_primaries(at, wanted, tell), output))
+        return asyncio.run(_show(own_several_primaries(at, wanted, watch), output, watch))
 
 
-async def _show(found: AsyncGenerator[SeveralPrimaries, None], how: Output) -> int:
+async def _show(found: AsyncGenerator[SeveralPrimaries, None], how: Output, watch: Watch) -> int:
     """Print each patient as it is found, so that a million rows need no memory; how many there were."""
-    out = _Printer(how)
+    out = _Printer(how, watch)
     async with aclosing(found) as patients:
         async for one in patients:
             out.add(one)
@@ -144,12 +146,14 @@ async def _show(found: AsyncGenerator[SeveralPrimaries, None], how: Output) -> i
 class _Printer:
     """Writes findings to stdout as they come: the document's text, one JSON object, or a CSV row for each assignment."""
 
-    def __init__(self, how: Output) -> None:
-        self.how, self.patients, self.rows = how, 0, 0
+    def __init__(self, how: Output, watch: Watch) -> None:
+        self.how, self.watch, self.patients, self.rows = how, watch, 0, 0
         self.csv = csv.writer(sys.stdout, lineterminator="\n")
 
     def begin(self) -> None:
         """Nothing is printed before the first row was read: what cannot be read leaves stdout empty."""
+        if sys.stdout.isatty():
+            self.watch.stop()
         if self.how is Output.table:
             print(OPENING)
         elif self.how is Output.json:

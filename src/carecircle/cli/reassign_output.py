@@ -47,6 +47,8 @@ def show_done(progress: Progress, reached: Status, certified: Certificate, outpu
         emit_json({**told, "certificate": certificate})
         return
     emit_one(told, how=output)
+    if reached.state in ("reverting", "reverted"):
+        return
     if without:
         print(f"\n{len(without):,} of {certified.patients:,} patients of the panel have no other primary provider:\n")
         emit(without, columns=WITHOUT, name="without", how=output)
