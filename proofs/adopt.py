@@ -17,12 +17,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Any
 
 import asyncpg
 
-from carecircle.database.embedded import EmbeddedServer
+from carecircle.database.embedded import temporary_server
 
 ROWS, TO_DEMOTE, PATIENTS = 1_000_000, 20_000, 16_000
 ADOPT = ("adopt", "primary-provider")
@@ -201,11 +200,10 @@ def _is_right(proof: Proof) -> bool:
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory(prefix="carecircle-proof-") as folder:
-        os.environ["CARECIRCLE_HOME"] = folder
-        with EmbeddedServer.start(Path(folder)) as server:
-            proof = Proof(server.admin_url)
-            prove(proof)
+    with temporary_server() as (home, server):
+        os.environ["CARECIRCLE_HOME"] = str(home)
+        proof = Proof(server.admin_url)
+        prove(proof)
     took = proof.seconds
     print(
         f"adopt: {ROWS:,} rows, {TO_DEMOTE:,} demoted and restored by checksum, 2 kills resumed,"

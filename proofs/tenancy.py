@@ -18,21 +18,21 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import asyncpg
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 
 from carecircle import Settings, assemble
 from carecircle.database import migrate
-from carecircle.database.reach import ROLES, Reach, Role, dsn, reach
+from carecircle.database.embedded import temporary_server
+from carecircle.database.reach import ROLES, Reach, Role, dsn, role_passwords
 from carecircle.database.session import enter_tenant, transaction
 from proofs.tenancy_attempts import HONEST_CLOSING, REWRITES, TARGETS, Attempt, attempts
 from proofs.tenancy_pool import leaks_of_one_pool
@@ -242,12 +242,11 @@ def others_at_work(settings: Settings, at: Reach, tenants: Tenants) -> Iterator[
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory(prefix="carecircle-proof-") as folder:
-        os.environ["CARECIRCLE_HOME"] = folder
-        settings = Settings(home=Path(folder), database_url=None)
-        with reach(settings) as at:
-            migrate.upgrade(at)
-            return prove(settings, at)
+    with temporary_server() as (home, server):
+        os.environ["CARECIRCLE_HOME"] = str(home)
+        at = Reach(make_url(server.admin_url), role_passwords(home), server.bin_dir)
+        migrate.upgrade(at)
+        return prove(Settings(home=home, database_url=None), at)
 
 
 def prove(settings: Settings, at: Reach) -> int:

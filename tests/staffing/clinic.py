@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import text
 
 from carecircle.actor import acting_as
 from carecircle.assignments.service import add_assignment, assign_primary, end_assignments
 from carecircle.care_teams.service import add_member, add_patient, create_team
+from carecircle.database.reach import dsn
 from carecircle.database.session import instant
 from carecircle.staffing import plan_service, preview_service, running
 from carecircle.staffing.plan_service import Destination, Wish
@@ -25,7 +28,7 @@ class Clinic:
     """One organization; every method is one transaction in it, by the actor `test`."""
 
     hospital: Hospital
-    leaver: UUID = UUID(int=0)
+    leaver: UUID
     receivers: list[UUID] = field(default_factory=list)
     panel: list[UUID] = field(default_factory=list)
 
@@ -58,6 +61,25 @@ class Clinic:
         async with self.hospital.change() as db:
             await end_assignments(db, patient=patient, provider=provider, **self.by)
 
+    async def until(self, patient: UUID, provider: UUID, ends_at: datetime, then: tuple[UUID, datetime]) -> None:
+        """A primary until an instant, and another one from a later instant on."""
+        await self.end(patient, provider)
+        for who, starts, ends in ((provider, None, ends_at), (then[0], then[1], None)):
+            async with self.hospital.change() as db:
+                await add_assignment(
+                    db,
+                    patient=patient,
+                    provider=who,
+                    assignment_type="primary",
+                    starts_at=starts,
+                    ends_at=ends,
+                    **self.by,
+                )
+
+    async def seat(self, team: UUID, provider: UUID) -> None:
+        async with self.hospital.change() as db:
+            await add_member(db, care_team_id=team, provider=provider, **self.by)
+
     async def team(self, members: Sequence[UUID], patients: Sequence[UUID], role: str = "nurse") -> UUID:
         async with self.hospital.change() as db:
             team = await create_team(db, name="Team", **self.by)
@@ -83,23 +105,17 @@ class Clinic:
 
     async def preview(self, plan: Reassignment) -> preview_service.Preview:
         async with self.hospital.change() as db:
-            return await preview_service.preview(
-                db, reassignment_id=plan.id, organization=self.hospital.organization
-            )
+            return await preview_service.preview(db, reassignment_id=plan.id, organization=self.hospital.organization)
 
     async def letters(self, plan: Reassignment) -> dict[UUID, UUID]:
         async with self.hospital.change() as db:
-            found = await preview_service.letters(
-                db, reassignment_id=plan.id, organization=self.hospital.organization
-            )
+            found = await preview_service.letters(db, reassignment_id=plan.id, organization=self.hospital.organization)
         return {one.patient_id: one.provider_id for one in found}
 
     async def status(self, plan: Reassignment) -> preview_service.Status:
         async with self.hospital.change() as db:
             return (
-                await preview_service.statuses(
-                    db, reassignment_id=plan.id, organization=self.hospital.organization
-                )
+                await preview_service.statuses(db, reassignment_id=plan.id, organization=self.hospital.organization)
             )[0]
 
     async def certificate(self, plan: Reassignment) -> preview_service.Certificate:
@@ -112,7 +128,9 @@ class Clinic:
         return [one async for one in running.run_apply(self.hospital.change, plan.id, patients=patients, **self.by)][-1]
 
     async def revert(self, plan: Reassignment, patients: int = 100) -> Progress:
-        return [one async for one in running.run_revert(self.hospital.change, plan.id, patients=patients, **self.by)][-1]
+        return [one async for one in running.run_revert(self.hospital.change, plan.id, patients=patients, **self.by)][
+            -1
+        ]
 
     async def now(self) -> datetime:
         async with self.hospital.change() as db:
@@ -133,8 +151,38 @@ class Clinic:
     async def count(self, sql: str) -> int:
         """A count over this organization's rows, as the app role."""
         async with self.hospital.change() as db:
-            return (await db.execute(text(sql))).scalar_one()
+            found: int = (await db.execute(text(sql))).scalar_one()
+            return found
+
+    async def entries(self, code: str) -> int:
+        """How many entries of this code the audit trail has."""
+        return await self._as_administrator(
+            "select count(*) from carecircle.audit_events where organization_id = $1 and code = $2", code
+        )
+
+    async def unaudited(self) -> int:
+        """Facts and closings of what was handed over that name no entry of the audit trail."""
+        return sum(
+            [
+                await self._as_administrator(
+                    f"select count(*) from carecircle.{table} f where organization_id = $1 and not exists ("
+                    " select from carecircle.audit_events e where e.organization_id = $1 and e.id = any ("
+                    " array[f.entry_id, coalesce(f.superseded_entry_id, f.entry_id)])"
+                    " having count(*) = cardinality(array(select distinct unnest("
+                    " array[f.entry_id, coalesce(f.superseded_entry_id, f.entry_id)]))))"
+                )
+                for table in ("patient_assignments", "care_team_members")
+            ]
+        )
+
+    async def _as_administrator(self, sql: str, *arguments: object) -> int:
+        connection = await asyncpg.connect(dsn(self.hospital.circle.reach.admin))
+        try:
+            found: int = await connection.fetchval(sql, self.hospital.organization, *arguments)
+            return found
+        finally:
+            await connection.close()
 
     @property
-    def by(self) -> dict[str, object]:
+    def by(self) -> Any:
         return {"organization": self.hospital.organization, "actor": "test"}

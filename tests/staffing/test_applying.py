@@ -53,13 +53,13 @@ def test_batches_resume_and_nothing_is_done_twice(in_hospital: Run) -> None:
         assert (batch.outcomes.total(), batch.left) == (2, 3)
         assert (await clinic.status(plan)).state == "applying"
 
-        class Killed(Exception):
-            pass
-
-        with pytest.raises(Killed):
+        async def killed() -> None:
             async with hospital.change() as db:
                 await apply_batch(db, reassignment_id=plan.id, patients=2, **clinic.by)
-                raise Killed
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            await killed()
         assert (await clinic.status(plan)).outcomes == {("apply", "handed-over"): 2}
         await asyncio.gather(clinic.apply(plan, patients=1), clinic.apply(plan, patients=2))
         assert (await clinic.status(plan)).outcomes == {("apply", "handed-over"): 5}
@@ -67,10 +67,13 @@ def test_batches_resume_and_nothing_is_done_twice(in_hospital: Run) -> None:
         assert await clinic.count(FACTS) == 15
         assert (await clinic.apply(plan)).done == 0
         assert await clinic.count(FACTS) == 15
-        assert await clinic.count(
-            "select count(*) from carecircle.patient_assignments where superseded_at = 'infinity' and is_primary_provider"
-            " and ends_at = 'infinity'"
-        ) == 5
+        assert (
+            await clinic.count(
+                "select count(*) from carecircle.patient_assignments where superseded_at = 'infinity' and is_primary_provider"
+                " and ends_at = 'infinity'"
+            )
+            == 5
+        )
 
     in_hospital(body)
 
@@ -147,10 +150,13 @@ def test_seats_go_to_the_one_who_takes_the_patients(in_hospital: Run) -> None:
         assert (await clinic.preview(plan)).counts[("care-team-seat", "end", "already-on-team")] == 1
         assert await clinic.sees(clinic.leaver) == {}
         assert await clinic.sees(first) == {}
-        assert await clinic.count(
-            f"select count(*) from carecircle.care_team_members where care_team_id = '{shared}'"
-            " and superseded_at = 'infinity' and ends_at = 'infinity'"
-        ) == 1
+        assert (
+            await clinic.count(
+                f"select count(*) from carecircle.care_team_members where care_team_id = '{shared}'"
+                " and superseded_at = 'infinity' and ends_at = 'infinity'"
+            )
+            == 1
+        )
 
     in_hospital(body)
 
@@ -205,12 +211,10 @@ def test_every_fact_and_every_closing_names_its_entry(in_hospital: Run) -> None:
         await clinic.team([clinic.leaver], clinic.panel)
         plan = await clinic.plan()
         await clinic.apply(plan)
-        async with hospital.circle.engine.connect() as connection:
-            await connection.exec_driver_sql(f"set carecircle.organization_id = '{hospital.organization}'")
-            rows = await connection.exec_driver_sql(
-                "select entry_id from carecircle.reassignment_outcomes where entry_id is not null"
-            )
-            named = {row[0] for row in rows}
-        assert len(named) == 3, "one entry a patient, one a seat"
+        assert await clinic.entries("handed-over") == 3, "one a patient, one a seat"
+        assert await clinic.unaudited() == 0
+        await clinic.revert(plan)
+        assert await clinic.entries("handover-reverted") == 3
+        assert await clinic.unaudited() == 0
 
     in_hospital(body)

@@ -82,8 +82,11 @@ _STATES: dict[str, type[CareCircleError]] = {
     "3F000": DatabaseNotMigrated,
     "40001": StaleVersion,
     "40P01": StaleVersion,
-    "55P03": AccessUnavailable,
-    "57014": AccessUnavailable,
+}
+# Somebody was in the way, or it took too long.
+_PATIENCE = {
+    "55P03": "Somebody else holds a lock that this needs; nothing was changed, and it is safe to try again.",
+    "57014": "The database took longer than it may; nothing was changed.",
 }
 
 
@@ -102,6 +105,8 @@ def translate(error: BaseException) -> CareCircleError:
         return kind(constraint=name)
     if state in _STATES:
         return _STATES[state]()
+    if state in _PATIENCE:
+        return AccessUnavailable(_PATIENCE[state])
     if state is None or state[:2] in ("08", "53", "57"):
         return DatabaseUnavailable("The database stopped answering; nothing was changed, and it is safe to try again.")
     if state[:2] in ("22", "23"):

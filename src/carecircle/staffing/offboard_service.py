@@ -55,34 +55,40 @@ async def offboard(
         )
         if known is None:
             raise ProviderNotRegistered
+        held = await _held(db, tenant, provider_id)
+        if dry_run:
+            now = await instant(db)
+            losing = {row.patient_id for _, row in held if row.named == "primary" and row.starts_at <= now}
+            counts = Counter(holding.kind for holding, _ in held)
+            return Offboarded(provider_id, dict(counts), sorted(one for one in losing if one is not None))
         ended: Counter[str] = Counter()
         panel: set[UUID] = set()
-        while True:
-            now = await instant(db)
-            held = [
-                (holding, row)
-                for holding in REGISTRY
-                for row in await held_by(db, tenant, holding, provider_id, now, lock=not dry_run)
-            ]
-            ended.update(holding.kind for holding, _ in held)
-            panel |= {row.patient_id for _, row in held if row.named == "primary" and row.patient_id is not None}
-            if dry_run:
-                losing = {
-                    row.patient_id
-                    for _, row in held
-                    if row.named == "primary" and row.patient_id is not None and row.starts_at <= now
-                }
-                return Offboarded(provider_id, dict(ended), sorted(losing))
-            if not held:
-                break
-            await _end(db, tenant, provider_id, held, who)
+        # A locked read skips what others close while it waits, and does not see what they put in its place: the plain read
+        # does, so it has the last word.
+        while held:
+            mine = await _held(db, tenant, provider_id, lock=True)
+            ended.update(holding.kind for holding, _ in mine)
+            panel |= {row.patient_id for _, row in mine if row.named == "primary" and row.patient_id is not None}
+            await _end(db, tenant, provider_id, mine, who)
+            held = await _held(db, tenant, provider_id)
         return Offboarded(provider_id, dict(ended), sorted(panel - await _with_primary(db, tenant, panel)))
+
+
+async def _held(db: AsyncSession, tenant: UUID, provider_id: UUID, *, lock: bool = False) -> list[tuple[Holding, Held]]:
+    now = await instant(db)
+    return [
+        (holding, row)
+        for holding in REGISTRY
+        for row in await held_by(db, tenant, holding, provider_id, now, lock=lock)
+    ]
 
 
 async def _end(db: AsyncSession, tenant: UUID, provider_id: UUID, held: list[tuple[Holding, Held]], who: Actor) -> None:
     """One entry for the person's own rows and one for each patient; every row is closed, and what has been is kept."""
     now = await instant(db)
     held = [one for one in held if one[1].ends_at > now]
+    if not held:
+        return
     about = sorted({row.patient_id for _, row in held if row.patient_id is not None})
     ids = new_ids(len(about) + 1)
     entries = dict(zip([None, *about], ids, strict=True))

@@ -229,12 +229,12 @@ _CHANGED = text(
     """
     select count(*) from carecircle.reassignment_items i
     where i.organization_id = :tenant and i.reassignment_id = :plan and i.planned <> 'exception'
-      and not exists (select from carecircle.reassignment_outcomes o
-                      where o.organization_id = i.organization_id and o.reassignment_id = i.reassignment_id
-                        and o.item_id = i.id and o.step = 'apply')"""
+      and (select true from carecircle.reassignment_outcomes o
+           where o.organization_id = i.organization_id and o.reassignment_id = i.reassignment_id
+             and o.item_id = i.id and o.step = 'apply') is null"""
     + "".join(
-        f" and not exists (select from carecircle.{holding.table.__tablename__} t"
-        " where t.organization_id = i.organization_id and t.id = i.fact_id and t.superseded_at = 'infinity')"
+        f" and (select true from carecircle.{holding.table.__tablename__} t"
+        " where t.organization_id = i.organization_id and t.id = i.fact_id and t.superseded_at = 'infinity') is null"
         for holding in PASSED_ON
     )
 )

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
 from carecircle.actor import Actor, actor_of, organization_of
 from carecircle.audit.entry import Entry
@@ -23,7 +22,9 @@ from carecircle.staffing.apply_service import (
     HANDED_OVER,
     Batch,
     Changes,
+    last_steps,
     next_items,
+    outcome_of,
     outcome_row,
     queue,
 )
@@ -57,29 +58,11 @@ async def revert_batch(
         await queue(db, tenant, reassignment_id)
         plan = await find(db, tenant, reassignment_id)
         await _require_window(db, plan, within)
-        applied, reverted = aliased(ReassignmentOutcome), aliased(ReassignmentOutcome)
-        waiting = (
-            select(ReassignmentItem)
-            .join(
-                applied,
-                (applied.organization_id == ReassignmentItem.organization_id)
-                & (applied.reassignment_id == ReassignmentItem.reassignment_id)
-                & (applied.item_id == ReassignmentItem.id)
-                & (applied.step == "apply")
-                & applied.outcome.in_((HANDED_OVER, ENDED)),
-            )
-            .where(
-                ReassignmentItem.organization_id == tenant,
-                ReassignmentItem.reassignment_id == reassignment_id,
-                ~select(reverted)
-                .where(
-                    reverted.organization_id == tenant,
-                    reverted.reassignment_id == reassignment_id,
-                    reverted.item_id == ReassignmentItem.id,
-                    reverted.step == "revert",
-                )
-                .exists(),
-            )
+        waiting = select(ReassignmentItem).where(
+            ReassignmentItem.organization_id == tenant,
+            ReassignmentItem.reassignment_id == reassignment_id,
+            outcome_of("apply").in_((HANDED_OVER, ENDED)),
+            outcome_of("revert").is_(None),
         )
         items, now = await next_items(db, tenant, waiting, patients)
         outcomes = await (await _changes(db, plan, items, now, who)).write(db, tenant, now)
@@ -88,15 +71,7 @@ async def revert_batch(
 
 
 async def _require_window(db: AsyncSession, plan: Reassignment, within: timedelta) -> None:
-    steps = await db.execute(
-        select(ReassignmentOutcome.step, func.max(ReassignmentOutcome.recorded_at))
-        .where(
-            ReassignmentOutcome.organization_id == plan.organization_id,
-            ReassignmentOutcome.reassignment_id == plan.id,
-        )
-        .group_by(ReassignmentOutcome.step)
-    )
-    last = {row[0]: row[1] for row in steps}
+    last = await last_steps(db, plan)
     if "apply" in last and "revert" not in last and last["apply"] < await instant(db) - within:
         raise RevertWindowClosed
 

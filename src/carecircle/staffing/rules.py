@@ -150,12 +150,18 @@ def match_seats(
     found: dict[UUID, Match] = {}
     for seat_id, team_id in sorted(seats, key=lambda seat: (seat[1], seat[0])):
         votes = followed.get(team_id, Counter())
-        chosen = min(
-            receivers, key=lambda one: (-votes[one.provider_id], taken[one.provider_id], one.size, one.provider_id)
-        )
-        if (team_id, chosen.provider_id) in seated:
+        able = [
+            (-votes[one.provider_id], taken[one.provider_id], one.size, one.provider_id)
+            for one in receivers
+            if one.provider_id not in barred.get(team_id, ())
+        ]
+        if not able:
+            found[seat_id] = Match(None, RESTRICTED)
+            continue
+        *_, chosen = min(able)
+        if (team_id, chosen) in seated:
             found[seat_id] = Match(None, SEATED)
             continue
-        taken[chosen.provider_id] += 1
-        found[seat_id] = Match(chosen.provider_id, FOLLOWS if votes[chosen.provider_id] else SPREAD)
+        taken[chosen] += 1
+        found[seat_id] = Match(chosen, FOLLOWS if votes[chosen] else SPREAD)
     return found
