@@ -158,6 +158,8 @@ def test_a_primary_made_by_hand_stays_and_the_imported_one_is_a_finding(on_ward:
             )
         report = await ward.take(patient("p", generalPractitioner=[to("Practitioner/d")]))
         assert await ward.findings() == [("Patient/p", "primary-already-assigned")]
+        proposed = await ward.rows("select provider_id from carecircle.findings where superseded_at = 'infinity'")
+        assert proposed[0].provider_id == await ward.provider("Practitioner/d")
         assert report.facts_recorded == 0
         assert [row[:2] for row in await ward.assignments()] == [("", "primary")]
 

@@ -104,6 +104,6 @@ async def _move(desk: Desk, outcome: Outcome, row: Row, survivor_id: UUID) -> No
         return
     held = await primaries_of(desk, [survivor_id]) if row.values[2] == "primary" else []
     if any(other.meets(row) for other in held):
-        outcome.problems.append(second_primary(f"{row.record} {row.item}"))
+        outcome.problems.append(second_primary(f"{row.record} {row.item}", row.values[1]))
     else:
         outcome.moved.append((row, replace(row, id=new_id(), values=(survivor_id, *row.values[1:]))))

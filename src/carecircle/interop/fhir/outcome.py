@@ -149,7 +149,7 @@ def _findings(desk: Desk, outcome: Outcome, late: Iterable[Problem]) -> list[New
             f"{record}: {problem.sentence}",
             problem.remedy,
             outcome.patient_id,
-            outcome.provider_id,
+            problem.provider_id or outcome.provider_id,
         )
         for problem in (*outcome.problems, *late)
     ]

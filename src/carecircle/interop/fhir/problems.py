@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that could not be taken. `item` names the statement; `sentence` follows the record's name."""
+    """Something that could not be taken. `item` names the statement; `sentence` follows the record's name.
+
+    `provider_id` is the provider it proposed, where somebody can choose them all the same.
+    """
 
     item: str
     code: str
     sentence: str
     remedy: str
+    provider_id: UUID | None = None
 
 
 _CORRECT = "Correct it at the source and import it again."
@@ -91,12 +96,13 @@ def period_missing(item: str) -> Problem:
     )
 
 
-def second_primary(item: str) -> Problem:
+def second_primary(item: str, provider_id: UUID) -> Problem:
     return Problem(
         item,
         "primary-already-assigned",
         f"{item} would be a second primary provider in the same period; the present one stays.",
-        "If this one is the true primary: carecircle assign primary PATIENT PROVIDER.",
+        "If this one is the true primary: carecircle quality resolve FINDING --keep proposed.",
+        provider_id,
     )
 
 

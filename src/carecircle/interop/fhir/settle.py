@@ -205,7 +205,7 @@ def _place(done: Settled, slots: Slots, want: Wanted, match: Row | None, row: Ro
         row = replace(row, starts_at=starts_at)
         held = slots.in_the_way_of(row) if starts_at < row.ends_at else held
     if held:
-        done.problems.append(_IN_THE_WAY[row.table](row.item))
+        done.problems.append(_in_the_way(row))
         if match is not None and slots.in_the_way_of(match):
             # Its own place was given to somebody stronger: what it said before gives way as well.
             _end(done, slots, match, now, withdrawn=True)
@@ -254,8 +254,11 @@ def slot_of(table: str, values: tuple[Any, ...]) -> Slot | None:
     return (table, values[0], values[1])
 
 
-_IN_THE_WAY: dict[str, Callable[[str], Problem]] = {
-    "patient_assignments": second_primary,
-    "care_team_members": seat_taken,
-    "care_team_patients": patient_on_team_already,
-}
+def _in_the_way(row: Row) -> Problem:
+    match row.table:
+        case "patient_assignments":
+            return second_primary(row.item, row.values[1])
+        case "care_team_members":
+            return seat_taken(row.item)
+        case _:
+            return patient_on_team_already(row.item)

@@ -124,7 +124,7 @@ async def add_primaries(desk: Desk, spool: Spool, outcomes: Sequence[Outcome]) -
         outcome.wanted.append(
             Wanted("patient_assignments", chosen.item, (patient_id, primary, "primary"), chosen.span, kept.version.at)
         )
-        outcome.problems += [second_primary(said.item) for said, other in found[1:] if other != primary]
+        outcome.problems += [second_primary(said.item, other) for said, other in found[1:] if other != primary]
 
 
 async def take_care_teams(desk: Desk, spool: Spool, batch: Sequence[Kept], tally: Tally) -> None:
