@@ -28,6 +28,10 @@ _TO_BASE_32 = str.maketrans(
 _LONGEST_IDENTIFIER = 512
 
 
+# A pseudo-identifier: whoever has (REPLACED_PATIENT, id of a patient) stands for that patient since the two were merged.
+REPLACED_PATIENT = "urn:carecircle:replaced-patient"
+
+
 @dataclass(frozen=True, slots=True)
 class Identifier:
     """An identifier given by somebody else: an MRN, an NPI, a staff number. `system` may be empty."""
@@ -81,8 +85,10 @@ def parse_reference(text: str | UUID | Identifier) -> Reference:
     known = _parse_id(given)
     if known is not None:
         return known
-    system, bar, value = given.rpartition("|")
-    if bar and not value:
+    system, bar, value = given.partition("|")
+    if not bar:
+        return Identifier("", given)
+    if not value:
         raise InvalidIdentifier("An identifier is written system|value; the value is missing.")
     return Identifier(system, value)
 

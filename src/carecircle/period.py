@@ -9,6 +9,8 @@ from carecircle.errors import InvalidInstant, InvalidPeriod
 
 # asyncpg reads 'infinity'::timestamptz as this value and writes it back as 'infinity'.
 FOREVER = datetime.max.replace(tzinfo=UTC)
+EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,15 @@ def parse_instant(text: str) -> datetime:
         raise InvalidInstant(
             "An instant is written as ISO 8601 with a time zone, such as 2026-01-31T08:00:00+00:00."
         ) from None
+    return usable(instant)
+
+
+def usable(instant: datetime) -> datetime:
+    """The instant itself. Raises InvalidInstant when it has no time zone, or lies where PostgreSQL's infinities begin."""
     if instant.tzinfo is None:
         raise InvalidInstant("This instant has no time zone; add one, such as 2026-01-31T08:00:00+00:00 or …Z.")
+    if not EARLIEST <= instant < LATEST:
+        raise InvalidInstant("An instant lies between the years 2 and 9998.")
     return instant
 
 

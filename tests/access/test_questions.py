@@ -9,13 +9,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from carecircle import CareTeamService, PatientAssignmentService, acting_as
+from carecircle import Access, AccessDecision, CareTeamService, PatientAssignmentService, acting_as
+from carecircle.access.service import Circumstances
 from carecircle.assignments.service import add_assignment, end_assignments
 from carecircle.care_teams.service import add_member, add_patient, create_team, end_membership
-from carecircle.errors import InvalidInstant, OrganizationRequired, Undecidable
+from carecircle.database.reach import dsn
+from carecircle.database.roles import open_connection
+from carecircle.errors import AccessUnavailable, InvalidInstant, InvalidRequest, OrganizationRequired, Undecidable
 from carecircle.identifiers import new_id
 from tests.access.test_check import entry_of
 from tests.conftest import Hospital
@@ -190,5 +194,74 @@ def test_a_hundred_askers_at_once_each_leave_one_entry(in_hospital: Run) -> None
         assert len({decision.id for decision in decisions}) == 100
         for decision in decisions[::25]:
             assert await entry_of(hospital, decision.id) is not None
+
+    in_hospital(body)
+
+
+def test_what_is_no_code_is_not_kept(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        provider, patient = await hospital.provider(), await hospital.patient()
+        access = hospital.circle.access
+        with acting_as(organization=hospital.organization, actor="test"):
+            mixed_up = await access.check(provider, "MRN 4711", patient, request_id="x" * 1000)
+            unknown = await access.check(provider, "dance", patient, request_id="r-1")
+            for purpose in ("", "MRN 4711", "nul\x00"):
+                with pytest.raises(InvalidRequest):
+                    await access.check(provider, "read", patient, purpose=purpose)
+            for instant in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.999999+00:00"):
+                with pytest.raises(InvalidInstant):
+                    await access.check(provider, "read", patient, as_of=datetime.fromisoformat(instant))
+        entry, control = await entry_of(hospital, mixed_up.id), await entry_of(hospital, unknown.id)
+        assert entry is not None
+        assert control is not None
+        assert (entry["action"], entry["code"], entry["request_id"]) == ("unreadable-action", "unknown-action", None)
+        assert (control["action"], control["code"], control["request_id"]) == ("dance", "unknown-action", "r-1")
+
+    in_hospital(body)
+
+
+def test_a_question_by_identifier_waits_no_longer_than_any_other(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        await hospital.patient("mrn|1")
+        await hospital.provider("npi|1")
+
+        async def connect() -> asyncpg.Connection:
+            return await open_connection(hospital.circle.reach.dsn("decider"))
+
+        impatient = Access(connect, hospital.circle.keyring, timeout=0.5)
+        admin = await asyncpg.connect(dsn(hospital.circle.reach.admin))
+        asked: Circumstances = {"organization": hospital.organization, "actor": "test"}
+        try:
+            async with admin.transaction():
+                await admin.execute("lock table carecircle.patient_identifiers in access exclusive mode")
+                for _ in range(6):
+                    with pytest.raises(AccessUnavailable):
+                        await asyncio.wait_for(impatient.check("npi|1", "read", "mrn|1", **asked), 5)
+            assert (await impatient.check("npi|1", "read", "mrn|1", **asked)).code == "no-relationship"
+        finally:
+            await admin.close()
+            await impatient.close()
+
+    in_hospital(body)
+
+
+def test_identifiers_are_asked_for_again_after_the_connections_died(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        await hospital.patient("mrn|1")
+        access = hospital.circle.access
+        asked: Circumstances = {"organization": hospital.organization, "actor": "test"}
+        await asyncio.gather(*(access.check("npi|1", "read", "mrn|1", **asked) for _ in range(8)))
+        admin = await asyncpg.connect(dsn(hospital.circle.reach.admin))
+        await admin.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'carecircle_decider'"
+        )
+        await admin.close()
+        await asyncio.sleep(0.2)
+        outcomes = await asyncio.gather(
+            *(access.check("npi|1", "read", "mrn|1", **asked) for _ in range(4)), return_exceptions=True
+        )
+        again = await access.check("npi|1", "read", "mrn|1", **asked)
+        assert all(isinstance(outcome, AccessDecision | AccessUnavailable) for outcome in outcomes)
+        assert again.code == "unknown-provider"
 
     in_hospital(body)

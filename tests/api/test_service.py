@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from carecircle.api.problems import STATUSES, status_of
 from carecircle.api.tokens import mint
 from carecircle.errors import CareCircleError, PrimaryAlreadyAssigned
 from carecircle.identifiers import new_id
+from tests.access.test_batch import entries
 from tests.conftest import Hospital
 
 Run = Callable[[Callable[[Hospital], Any]], Any]
@@ -128,6 +130,17 @@ def test_bad_questions_get_one_sentence_and_400(in_hospital: Run) -> None:
             assert (await client.post("/access/v1/evaluation", content=b" " * 70_000, headers=kind)).status_code == 400
             assert (await client.post("/access/v1/evaluation", json=good)).status_code == 200
             assert (await client.get("/access/v1/evaluation")).status_code == 405
+            for kind_of in ("application/jsonfoo", "text/plain"):
+                answer = await client.post("/access/v1/evaluation", content=b"{}", headers={"content-type": kind_of})
+                assert answer.status_code == 400
+            charset = {"content-type": "Application/JSON; charset=utf-8"}
+            whole = await client.post("/access/v1/evaluation", content=json.dumps(good), headers=charset)
+            assert whole.status_code == 200
+            for nul in (
+                good | {"action": {"name": "a\x00b"}},
+                good | {"resource": {"type": "printer", "id": "a\x00b"}},
+            ):
+                assert (await client.post("/access/v1/evaluation", json=nul)).json()["decision"] is False
 
     in_hospital(body)
 
@@ -206,3 +219,24 @@ def test_every_error_has_a_status() -> None:
         assert 400 <= status_of(kind()) < 600
     assert STATUSES[CareCircleError] == 500
     assert status_of(PrimaryAlreadyAssigned()) == 409
+
+
+def test_a_question_that_was_never_whole_is_not_decided(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        asked = json.dumps(question(new_id(), new_id())).encode()
+        token = mint(hospital.circle.keyring, organization_id=hospital.organization, actor=Actor.service("t"), hours=1)
+        head = f"POST /access/v1/evaluation HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n".encode()
+        head += b"Content-Type: application/json\r\n"
+        async with serving(hospital) as client:
+            for promised, expected in ((len(asked) + 50, 0), (len(asked), 1)):
+                reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+                writer.write(head + b"Content-Length: %d\r\n\r\n" % promised + asked)
+                await writer.drain()
+                if expected:
+                    assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+                await asyncio.sleep(0.2)
+                writer.close()
+                await asyncio.sleep(0.2)
+                assert await entries(hospital) == expected
+
+    in_hospital(body)

@@ -177,6 +177,7 @@ def _refuse(batch: list[Waiting], error: CareCircleError) -> None:
 
 
 _GONE = (
+    asyncpg.InternalClientError,
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 from uuid import UUID
 
-from carecircle.errors import Undecidable
+from carecircle.errors import InvalidRequest, Undecidable
 from carecircle.identifiers import EntryId
 from carecircle.period import FOREVER, Period, show
 
@@ -25,6 +26,31 @@ MESSAGES: dict[str, str] = {
     "unknown-patient": "No such patient is registered in this organization.",
     "unknown-provider": "No such provider is registered in this organization.",
 }
+
+
+# Whatever else is asked for is none of our actions; it may be anything, an MRN in the wrong place too, so it is not kept.
+_CODE = re.compile(r"[a-z][a-z0-9_.:-]{0,31}")
+_PURPOSE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
+UNREADABLE_ACTION = "unreadable-action"
+_LONGEST_REQUEST_ID = 128
+
+
+def action_code(action: str) -> str:
+    """An action as it is asked and recorded: itself where it looks like a code, UNREADABLE_ACTION otherwise."""
+    return action if _CODE.fullmatch(action) else UNREADABLE_ACTION
+
+
+def purpose_code(purpose: str) -> str:
+    """A purpose of use. Raises InvalidRequest when it does not look like a code."""
+    if not _PURPOSE.fullmatch(purpose):
+        raise InvalidRequest("A purpose of use is a code, such as TREAT.")
+    return purpose
+
+
+def request_label(request_id: str | None) -> str | None:
+    """A caller's request id, kept when it is short and printable."""
+    usable = request_id is not None and len(request_id) <= _LONGEST_REQUEST_ID and request_id.isprintable()
+    return request_id if usable else None
 
 
 class Question(NamedTuple):

@@ -15,9 +15,9 @@ with listed as materialized (
           from listed) as digest
 ), recorded as (
   insert into carecircle.audit_events
-    (organization_id, id, recorded_at, kind, actor, {given}, action, purpose, allowed, code, as_of, believed_at,
+    (organization_id, id, kind, actor, {given}, action, purpose, allowed, code, as_of, believed_at,
      request_id, detail)
-  select $2, $1, statement_timestamp(), 'listing', $5, $3, $4, $6, count > 0, code, {as_of}, {believed_at}, $7,
+  select $2, $1, 'listing', $5, $3, $4, $6, count > 0, code, {as_of}, {believed_at}, $7,
          json_build_object('listed', '{wanted}', 'count', count, 'digest', digest)::text
   from verdict
 )

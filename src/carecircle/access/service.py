@@ -14,14 +14,22 @@ import asyncpg
 
 from carecircle.access.batch import Batcher, Connect
 from carecircle.access.decide import for_every_organization
-from carecircle.access.decision import AccessDecision, Listing, Question
+from carecircle.access.decision import (
+    AccessDecision,
+    Listing,
+    Question,
+    action_code,
+    purpose_code,
+    request_label,
+)
 from carecircle.access.explain import Explanation, missing_paths
 from carecircle.access.listing import Wanted, listing
 from carecircle.actor import Actor, actor_of, organization_of
 from carecircle.database.constraints import translate
 from carecircle.database.crypto import Keyring
-from carecircle.errors import InvalidInstant
-from carecircle.identifiers import Identifier, new_id, parse_reference
+from carecircle.errors import AccessUnavailable
+from carecircle.identifiers import REPLACED_PATIENT, Identifier, new_id, parse_reference
+from carecircle.period import usable
 
 AnyId = UUID | str | Identifier
 
@@ -55,6 +63,7 @@ class Access:
 
         self._connect = serving
         self._keyring = keyring
+        self._timeout = timeout
         self._batcher = Batcher(serving, lanes=lanes, most=batch, timeout=timeout)
         self._readers: list[asyncpg.Connection] = []
         self._reading = asyncio.Semaphore(4)
@@ -79,12 +88,12 @@ class Access:
                 organization_id,
                 await self.resolve_provider(organization_id, provider),
                 await self.resolve_patient(organization_id, patient),
-                action,
+                action_code(action),
                 actor_of(said.get("actor")).name,
-                said.get("purpose", "TREAT"),
-                said.get("request_id"),
-                _aware(said.get("as_of")),
-                _aware(said.get("believed_at")),
+                purpose_code(said.get("purpose", "TREAT")),
+                request_label(said.get("request_id")),
+                _instant(said.get("as_of")),
+                _instant(said.get("believed_at")),
             )
         )
         if decision.allowed:
@@ -122,29 +131,38 @@ class Access:
                 wanted,
                 organization_id=organization_id,
                 given=given_id,
-                action=action,
+                action=action_code(action),
                 actor=actor_of(said.get("actor")).name,
-                purpose=said.get("purpose", "TREAT"),
-                request_id=said.get("request_id"),
+                purpose=purpose_code(said.get("purpose", "TREAT")),
+                request_id=request_label(said.get("request_id")),
                 entry_id=entry_id,
                 digest_key=self._keyring.digest_key(organization_id, entry_id),
-                as_of=_aware(said.get("as_of")),
-                believed_at=_aware(said.get("believed_at")),
+                as_of=_instant(said.get("as_of")),
+                believed_at=_instant(said.get("believed_at")),
             )
 
     async def resolve_patient(self, organization_id: UUID, patient: AnyId) -> UUID:
-        """The id behind a reference. An unknown identifier becomes its blind index: denied, recorded, not readable."""
+        """The id behind a reference, or of who replaced that patient. An unknown identifier becomes its blind index:
+        denied, recorded, not readable.
+        """
         reference = parse_reference(patient)
         if isinstance(reference, UUID):
             return reference
-        index = self._keyring.blind_index(reference, organization_id)
+        found: UUID | None = None
+        seeking: Identifier | None = reference
+        seen: set[Identifier] = set()
         async with self._reader() as connection:
-            known: UUID | None = await connection.fetchval(
-                "select patient_id from carecircle.patient_identifiers where organization_id = $1 and blind_index = $2",
-                organization_id,
-                index,
-            )
-        return known or UUID(bytes=index)
+            while seeking is not None and seeking not in seen:
+                seen.add(seeking)
+                known: UUID | None = await connection.fetchval(
+                    "select patient_id from carecircle.patient_identifiers"
+                    " where organization_id = $1 and blind_index = $2",
+                    organization_id,
+                    self._keyring.blind_index(seeking, organization_id),
+                )
+                found = known or found
+                seeking = Identifier(REPLACED_PATIENT, str(known)) if known else None
+        return found or self.unreadable(organization_id, reference)
 
     async def resolve_provider(self, organization_id: UUID, provider: AnyId) -> UUID:
         """The id behind a reference; an unknown identifier becomes its blind index, and is denied as unknown."""
@@ -159,25 +177,36 @@ class Access:
                 reference.system,
                 reference.value,
             )
-        return known or UUID(bytes=self._keyring.blind_index(reference, organization_id))
+        return known or self.unreadable(organization_id, reference)
+
+    def unreadable(self, organization_id: UUID, reference: Identifier) -> UUID:
+        """What stands for somebody nobody registered: it is recorded, and says nothing without the keys."""
+        return UUID(bytes=self._keyring.blind_index(reference, organization_id))
 
     @asynccontextmanager
     async def _reader(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection for everything but the deciding statement; database errors come as ours."""
-        async with self._reading:
-            connection = self._readers.pop() if self._readers else await self._connect()
-            try:
-                yield connection
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-                connection.terminate()
-                raise translate(error) from None
-            except BaseException:
-                connection.terminate()
-                raise
-            self._readers.append(connection)
+        """A connection for everything but the deciding statement, for no longer than a decision may take."""
+        try:
+            async with asyncio.timeout(self._timeout), self._reading:
+                connection = await self._open_reader()
+                try:
+                    yield connection
+                except BaseException:
+                    connection.terminate()
+                    raise
+                self._readers.append(connection)
+        except TimeoutError:
+            raise AccessUnavailable("The database took too long; nothing was decided.") from None
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+            raise translate(error) from None
+
+    async def _open_reader(self) -> asyncpg.Connection:
+        while self._readers:
+            connection = self._readers.pop()
+            if not connection.is_closed():
+                return connection
+        return await self._connect()
 
 
-def _aware(instant: datetime | None) -> datetime | None:
-    if instant is not None and instant.tzinfo is None:
-        raise InvalidInstant("as_of and believed_at need a time zone, such as 2026-01-31T08:00:00+00:00.")
-    return instant
+def _instant(instant: datetime | None) -> datetime | None:
+    return None if instant is None else usable(instant)

@@ -29,9 +29,9 @@ with question as {materialized} (
   ) c
 ), recorded as (
   insert into carecircle.audit_events
-    (organization_id, id, recorded_at, kind, actor, provider_id, patient_id, action, purpose, allowed, code,
+    (organization_id, id, kind, actor, provider_id, patient_id, action, purpose, allowed, code,
      as_of, believed_at, basis_kinds, basis_ids, basis_under, basis_ends, request_id)
-  select organization_id, entry_id, statement_timestamp(), 'decision', actor, provider_id, patient_id, action, purpose,
+  select organization_id, entry_id, 'decision', actor, provider_id, patient_id, action, purpose,
          allowed, code, as_of, believed_at, kinds, ids, under, ends, request_id
   from answer
 )

@@ -16,6 +16,7 @@ from carecircle.api.evaluation import evaluate
 from carecircle.api.openapi import describe
 from carecircle.api.problems import problem
 from carecircle.api.tokens import Gate
+from carecircle.audit import metrics as changes
 from carecircle.bootstrap import CareCircle, assemble
 from carecircle.database.reach import Reach, reach
 from carecircle.database.session import require_ready
@@ -44,6 +45,7 @@ class Service:
         self._circle: CareCircle
         self._gate: Gate
         self.registry = CollectorRegistry()
+        self.registry.register(changes.REGISTRY)
         self._decisions = Counter(
             "carecircle_decisions", "Decisions answered over HTTP.", ["answer"], registry=self.registry
         )
@@ -72,6 +74,8 @@ class Service:
                 return
             if path not in OPEN_ROUTES:
                 self._gate.admit(headers.get(b"authorization"))
+        except _HungUpError:
+            return
         except CareCircleError as error:
             status, body = problem(error)
             await _answer(send, status, body, PROBLEM, request_id)
@@ -81,7 +85,7 @@ class Service:
     async def _evaluation(self, headers: dict[bytes, bytes], receive: Receive, request_id: bytes | None) -> bytes:
         started = perf_counter()
         caller = self._gate.admit(headers.get(b"authorization"))
-        if not headers.get(b"content-type", b"").startswith(JSON):
+        if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != JSON:
             raise InvalidRequest("Send the question as Content-Type: application/json.")
         asked = await _body(receive)
         try:
@@ -146,14 +150,18 @@ class Service:
             yield
 
 
+class _HungUpError(Exception):
+    """The caller left before the question was whole: there is nobody to answer, and nothing to decide."""
+
+
 async def _body(receive: Receive) -> bytes:
     message = await receive()
     body: bytes = message.get("body", b"")
-    while message.get("more_body"):
+    while message.get("more_body") and len(body) <= LARGEST_BODY:
         message = await receive()
         body += message.get("body", b"")
-        if len(body) > LARGEST_BODY:
-            break
+    if message["type"] == "http.disconnect":
+        raise _HungUpError
     if len(body) > LARGEST_BODY:
         raise InvalidRequest(f"A question has at most {LARGEST_BODY} bytes.")
     return body

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import orjson
 
-from carecircle.access.decision import AccessDecision, Question
+from carecircle.access.decision import AccessDecision, Question, action_code, purpose_code, request_label
 from carecircle.access.service import Access
 from carecircle.api.tokens import Caller
 from carecircle.errors import InvalidRequest
-from carecircle.identifiers import Identifier, OrganizationId, parse_reference, to_text
+from carecircle.identifiers import Identifier, to_text
 from carecircle.period import FOREVER, parse_instant, show
 
 SUBJECT_TYPES = ("user", "provider")
@@ -42,11 +41,16 @@ async def read_question(access: Access, caller: Caller, body: bytes, request_id:
     if context is not None and not isinstance(context, dict):
         raise InvalidRequest("context must be an object.")
     organization = caller.organization_id
-    provider_id = await _known(
-        access.resolve_provider, organization, subject if subject_type in SUBJECT_TYPES else (subject_type, subject)
+    known_subject, known_resource = subject_type in SUBJECT_TYPES, resource_type in RESOURCE_TYPES
+    provider_id = (
+        await access.resolve_provider(organization, subject)
+        if known_subject
+        else access.unreadable(organization, Identifier(f"type:{subject_type}", subject))
     )
-    patient_id = await _known(
-        access.resolve_patient, organization, resource if resource_type in RESOURCE_TYPES else (resource_type, resource)
+    patient_id = (
+        await access.resolve_patient(organization, resource)
+        if known_resource
+        else access.unreadable(organization, Identifier(f"type:{resource_type}", resource))
     )
     as_of = believed_at = None
     purpose = "TREAT"
@@ -55,14 +59,15 @@ async def read_question(access: Access, caller: Caller, body: bytes, request_id:
         purpose = context.get("purpose", purpose)
         if not isinstance(purpose, str):
             raise InvalidRequest("context.purpose must be a PurposeOfUse code, such as TREAT.")
+        purpose = purpose_code(purpose)
     return Question(
         organization,
         provider_id,
         patient_id,
-        action["name"],
+        action_code(action["name"]),
         caller.actor.name,
         purpose,
-        request_id,
+        request_label(request_id),
         as_of,
         believed_at,
     )
@@ -87,14 +92,6 @@ def _entity(asked: dict[str, Any], name: str) -> tuple[str, str]:
         if isinstance(kind, str) and kind and isinstance(given, str) and given:
             return kind, given
     raise InvalidRequest(f"{name} must be an object with a type and an id, both non-empty text.")
-
-
-async def _known(resolve: Any, organization: OrganizationId, given: str | tuple[str, str]) -> UUID:
-    reference = parse_reference(given) if isinstance(given, str) else Identifier(f"type:{given[0]}", given[1])
-    if isinstance(reference, UUID):
-        return reference
-    found: UUID = await resolve(organization, reference)
-    return found
 
 
 def _instant(context: dict[str, Any], name: str) -> datetime | None:

@@ -10,14 +10,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from carecircle.actor import Actor, actor_of, organization_of
-from carecircle.assignments.rows import believed, new_row, record
+from carecircle.assignments.rows import believed, count_primary_change, new_row, one_change, record
 from carecircle.assignments.rules import ASSIGNMENT_TYPES, AssignmentType
 from carecircle.assignments.tables import PatientAssignment
 from carecircle.audit.entry import Entry, append
-from carecircle.database.constraints import translated
 from carecircle.database.facts import supersede
 from carecircle.database.session import enter_tenant, lock_patient
-from carecircle.directory.service import AnyId, resolve_patient
+from carecircle.directory.service import AnyId, resolve_patient, resolve_provider
 from carecircle.errors import AssignmentNotFound, InvalidRequest
 from carecircle.identifiers import OrganizationId, to_text
 from carecircle.period import Period, show
@@ -37,7 +36,7 @@ async def cancel_handover(
     changed since. Raises AssignmentNotFound when no handover is ahead.
     """
     who = actor_of(actor)
-    with translated():
+    async with one_change(db):
         tenant = await enter_tenant(db, organization_of(organization))
         patient_id = await resolve_patient(db, tenant, patient)
         now = await lock_patient(db, tenant, patient_id)
@@ -53,8 +52,17 @@ async def cancel_handover(
         await append(db, entry)
         origin = await _origin(db, tenant, planned)
         made = [row for row in rows if row.entry_id == origin.entry_id and row.lineage_id != planned.lineage_id]
-        for row in [planned, *made]:
+        # Where another handover follows, it would have made the planned one a consultant: now there is nothing to demote.
+        demoted = [
+            row
+            for row in rows
+            if row.lineage_id == planned.lineage_id
+            and row.assignment_type == "consulting"
+            and row.starts_at == planned.ends_at
+        ]
+        for row in [planned, *made, *demoted]:
             await supersede(db, row, entry.id, now)
+        count_primary_change(db)
         replaced = await _replaced_by(db, tenant, origin)
         if replaced is None:
             return None
@@ -96,7 +104,7 @@ async def correct_assignment(
     *,
     patient: AnyId,
     assignment_id: UUID,
-    provider_id: UUID | None = None,
+    provider_id: AnyId | None = None,
     assignment_type: AssignmentType | None = None,
     starts_at: datetime | None = None,
     ends_at: datetime | None = None,
@@ -113,7 +121,7 @@ async def correct_assignment(
     if assignment_type is not None and assignment_type not in ASSIGNMENT_TYPES:
         raise InvalidRequest(f"Unknown assignment type; known are {', '.join(ASSIGNMENT_TYPES)}.")
     who = actor_of(actor)
-    with translated():
+    async with one_change(db):
         tenant = await enter_tenant(db, organization_of(organization))
         patient_id = await resolve_patient(db, tenant, patient)
         now = await lock_patient(db, tenant, patient_id)
@@ -121,7 +129,8 @@ async def correct_assignment(
         if wrong is None:
             raise AssignmentNotFound("No such row is believed now: it never was, or somebody superseded it.")
         right = _successor(wrong, Period(starts_at or wrong.starts_at, ends_at or wrong.ends_at))
-        right.provider_id = provider_id or wrong.provider_id
+        if provider_id is not None:
+            right.provider_id = await resolve_provider(db, tenant, provider_id)
         right.assignment_type = assignment_type or wrong.assignment_type
         right.scope = list(scope) if scope is not None else wrong.scope
         entry = Entry(
@@ -130,7 +139,10 @@ async def correct_assignment(
         )  # fmt: skip
         await append(db, entry)
         await supersede(db, wrong, entry.id, now)
-        return await record(db, right, now, entry.id)
+        await record(db, right, now, entry.id)
+        if "primary" in (wrong.assignment_type, right.assignment_type):
+            count_primary_change(db)
+        return right
 
 
 def _successor(row: PatientAssignment, period: Period) -> PatientAssignment:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, event, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session, SessionTransaction
 
 from carecircle.assignments.tables import PatientAssignment
-from carecircle.database.constraints import translate
+from carecircle.audit import metrics
+from carecircle.database.constraints import translate, translated
 from carecircle.database.facts import supersede
 from carecircle.errors import PrimaryAlreadyAssigned
 from carecircle.identifiers import OrganizationId, new_id, to_text
 from carecircle.period import FOREVER, Period, show
+
+
+@asynccontextmanager
+async def one_change(db: AsyncSession) -> AsyncIterator[None]:
+    """All of a change, or nothing: a caller who catches a refusal and commits all the same keeps no half of it."""
+    with translated():
+        async with db.begin_nested():
+            yield
 
 
 async def primary_at(
@@ -112,7 +123,7 @@ async def _taken(db: AsyncSession, wanted: PatientAssignment) -> PrimaryAlreadyA
     )
     holder = rows.first()
     if holder is None:
-        return PrimaryAlreadyAssigned()
+        return PrimaryAlreadyAssigned(patient_id=wanted.patient_id, wanted_provider_id=wanted.provider_id)
     return PrimaryAlreadyAssigned(
         f"Provider {to_text(holder.provider_id)} is primary for this patient from {show(holder.starts_at)}"
         f" until {show(holder.ends_at)}; hand over with: carecircle assign primary PATIENT PROVIDER.",
@@ -120,6 +131,7 @@ async def _taken(db: AsyncSession, wanted: PatientAssignment) -> PrimaryAlreadyA
         assignment_id=holder.id,
         patient_id=wanted.patient_id,
         organization_id=wanted.organization_id,
+        wanted_provider_id=wanted.provider_id,
     )
 
 
@@ -133,3 +145,26 @@ async def end(db: AsyncSession, row: PatientAssignment, at: datetime, now: datet
         )  # fmt: skip
         ended.lineage_id = row.lineage_id
         await record(db, ended, now, entry_id)
+
+
+_UNCOUNTED = "carecircle.primary_changes"
+
+
+def count_primary_change(db: AsyncSession) -> None:
+    """Count a change of the primary provider once it is committed, with whatever else the caller's transaction holds."""
+    session = db.sync_session
+    if _UNCOUNTED not in session.info:
+        event.listen(session, "after_transaction_create", _forget)
+        event.listen(session, "after_commit", _count)
+    session.info[_UNCOUNTED] = session.info.get(_UNCOUNTED, 0) + 1
+
+
+def _forget(session: Session, transaction: SessionTransaction) -> None:
+    if transaction.parent is None:
+        session.info[_UNCOUNTED] = 0
+
+
+def _count(session: Session) -> None:
+    if not session.in_nested_transaction():
+        metrics.PRIMARY_PROVIDER_CHANGES.inc(session.info[_UNCOUNTED])
+        session.info[_UNCOUNTED] = 0

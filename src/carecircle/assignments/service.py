@@ -11,7 +11,16 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from carecircle.actor import Actor, actor_of, organization_of
-from carecircle.assignments.rows import end, held, holds, new_row, primary_at, record
+from carecircle.assignments.rows import (
+    count_primary_change,
+    end,
+    held,
+    holds,
+    new_row,
+    one_change,
+    primary_at,
+    record,
+)
 from carecircle.assignments.rules import ASSIGNMENT_TYPES, DEFAULT_SCOPE, AssignmentType, demoted_scope
 from carecircle.assignments.tables import PatientAssignment
 from carecircle.audit.entry import Entry, append
@@ -44,19 +53,24 @@ async def assign_primary(
     ProviderNotRegistered, and PrimaryAlreadyAssigned, naming who, when another primary is recorded to start later.
     """
     who = actor_of(actor)
-    with translated():
+    async with one_change(db):
         tenant = await enter_tenant(db, organization_of(organization))
         patient_id = await resolve_patient(db, tenant, patient)
         provider_id = await resolve_provider(db, tenant, provider)
         now = await lock_patient(db, tenant, patient_id)
-        at = starts_at or now
+        at = Period(starts_at or now).starts_at
         if at < now:
             raise InvalidPeriod(
                 "A handover starts now or later; a past one is recorded by correcting what is on record."
             )
         incumbent = await primary_at(db, tenant, patient_id, at)
         if version is not None and (incumbent is None or incumbent.id != version):
-            raise StaleVersion("Somebody changed the primary provider in the meantime; read it again and repeat.")
+            raise StaleVersion(
+                "Somebody changed the primary provider in the meantime; read it again and repeat.",
+                patient_id=patient_id,
+                wanted_provider_id=provider_id,
+                provider_id=incumbent.provider_id if incumbent else None,
+            )
         if incumbent is not None and incumbent.provider_id == provider_id:
             return incumbent
         entry = Entry(
@@ -70,14 +84,18 @@ async def assign_primary(
         await append(db, entry)
         if incumbent is not None:
             await end(db, incumbent, at, now, entry.id)
-            kept = demoted_scope(incumbent.scope) if previous == "demote" else []
+            # One whose turn was only planned never was primary, and has nothing to keep.
+            was_primary = incumbent.starts_at < at
+            kept = demoted_scope(incumbent.scope) if previous == "demote" and was_primary else []
             after = Period(at, incumbent.ends_at)
             if kept and not await holds(db, tenant, patient_id, incumbent.provider_id, "consulting", after):
                 demoted = new_row(tenant, patient_id, incumbent.provider_id, "consulting", after, kept)
                 demoted.lineage_id = incumbent.lineage_id
                 await record(db, demoted, now, entry.id)
         row = new_row(tenant, patient_id, provider_id, "primary", Period(at), DEFAULT_SCOPE["primary"])
-        return await record(db, row, now, entry.id)
+        await record(db, row, now, entry.id)
+    count_primary_change(db)
+    return row
 
 
 async def add_assignment(
@@ -100,7 +118,7 @@ async def add_assignment(
     if assignment_type not in ASSIGNMENT_TYPES:
         raise InvalidRequest(f"Unknown assignment type; known are {', '.join(ASSIGNMENT_TYPES)}.")
     who = actor_of(actor)
-    with translated():
+    async with one_change(db):
         tenant = await enter_tenant(db, organization_of(organization))
         patient_id = await resolve_patient(db, tenant, patient)
         provider_id = await resolve_provider(db, tenant, provider)
@@ -135,7 +153,7 @@ async def end_assignments(
     Raises AssignmentNotFound when there is nothing to end.
     """
     who = actor_of(actor)
-    with translated():
+    async with one_change(db):
         tenant = await enter_tenant(db, organization_of(organization))
         patient_id = await resolve_patient(db, tenant, patient)
         provider_id = await resolve_provider(db, tenant, provider)
@@ -160,7 +178,8 @@ async def primary_of(
     with translated():
         tenant = await enter_tenant(db, organization_of(organization))
         patient_id = await resolve_patient(db, tenant, patient)
-        return await primary_at(db, tenant, patient_id, as_of or await instant(db))
+        at = Period(as_of).starts_at if as_of is not None else await instant(db)
+        return await primary_at(db, tenant, patient_id, at)
 
 
 async def history_of(
@@ -174,5 +193,7 @@ async def history_of(
             select(PatientAssignment)
             .where(PatientAssignment.organization_id == tenant, PatientAssignment.patient_id == patient_id)
             .order_by(PatientAssignment.recorded_at, PatientAssignment.starts_at, PatientAssignment.id)
+            # Closing a row does not pass through the session: what it remembers of one may be older.
+            .execution_options(populate_existing=True)
         )
         return list(found)

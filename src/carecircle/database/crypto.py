@@ -15,7 +15,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from carecircle.database.reach import write_privately
+from carecircle.database.reach import files_of, write_privately
 from carecircle.errors import KeyUnavailable
 from carecircle.identifiers import Identifier
 from carecircle.settings import Settings
@@ -39,15 +39,16 @@ class Keyring:
     def open(cls, home: Path) -> Keyring:
         """Read the key file, made on first use with mode 600. CARECIRCLE_KEYS (its JSON) takes precedence.
 
-        Raises KeyUnavailable when it is there and cannot be read.
+        Raises KeyUnavailable when it is there and cannot be read; InvalidSetting or DatabaseUnavailable when it cannot be made.
         """
         given = os.environ.get("CARECIRCLE_KEYS")
         file = home / "keys.json"
-        if given is None and not file.exists():
-            home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            key_id = secrets.token_bytes(_KEY_ID).hex()
-            root = base64.b64encode(secrets.token_bytes(32)).decode()
-            write_privately(file, json.dumps({"newest": key_id, "keys": {key_id: root}}).encode())
+        with files_of(home):
+            if given is None and not file.exists():
+                home.mkdir(mode=0o700, parents=True, exist_ok=True)
+                key_id = secrets.token_bytes(_KEY_ID).hex()
+                root = base64.b64encode(secrets.token_bytes(32)).decode()
+                write_privately(file, json.dumps({"newest": key_id, "keys": {key_id: root}}).encode())
         try:
             kept = json.loads(given if given is not None else file.read_bytes())
             roots = {bytes.fromhex(key_id): base64.b64decode(root) for key_id, root in kept["keys"].items()}

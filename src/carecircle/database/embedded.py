@@ -10,7 +10,8 @@ and reads a pipe from the owner. A process that finds the server running shares 
 and then shuts the server down: a sharer is never cut off, and the last one to leave turns the light off. The kernel
 releases pipe and locks when a process dies, so nothing here trusts a process id from a file. A child made by fork
 without exec keeps both open, and so counts as a user while it lives. Should the supervisor itself be killed, the
-server goes on; its last user stops it, and if that one was killed too, the next start replaces it.
+server goes on; its last user stops it, and if that one was killed too, the next start replaces it. Should the server be
+killed while anybody uses it, the supervisor starts it again in the same place, a few times at most.
 
 POSIX only (Linux, macOS).
 """

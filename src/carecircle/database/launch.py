@@ -99,6 +99,8 @@ def launch(cluster: Cluster) -> tuple[int, subprocess.Popen[bytes]]:
         try:
             if _came_up(cluster, supervisor):
                 (cluster.folder / "port").write_text(f"{port}\n", "utf-8")
+                assert supervisor.stdin is not None
+                supervisor.stdin.write(b"keep\n")
                 return port, supervisor
         except BaseException:
             abandon(supervisor)

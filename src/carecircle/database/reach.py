@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,11 +16,13 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from carecircle.database.embedded import EmbeddedServer
-from carecircle.errors import DatabaseNotMigrated, InvalidSetting
+from carecircle.errors import DatabaseNotMigrated, DatabaseUnavailable, InvalidSetting
 from carecircle.settings import Settings
 
 Role = Literal["owner", "app", "decider", "sealer", "auditor"]
 ROLES: tuple[Role, ...] = ("owner", "app", "decider", "sealer", "auditor")
+HIGHEST_PORT = 65535
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -75,35 +78,72 @@ def configured(address: str) -> URL:
     """Read an address. Raises InvalidSetting without repeating it: it holds a password."""
     try:
         url = make_url(address)
-    except ArgumentError:
-        raise InvalidSetting("CARECIRCLE_DATABASE_URL: write postgresql://user:password@host:port/database.") from None
+    except (ArgumentError, ValueError):
+        raise InvalidSetting(
+            "CARECIRCLE_DATABASE_URL: write postgresql://user:password@host:port/database, with one host and a port"
+            " in digits."
+        ) from None
     if not url.drivername.startswith("postgres") or not url.database:
         raise InvalidSetting("CARECIRCLE_DATABASE_URL: write postgresql://user:password@host:port/database.")
+    for name, given in (("host", url.host), ("port", url.port)):
+        asked = url.query.get(name, "" if given is None else str(given))
+        if not isinstance(asked, str) or "," in asked:
+            raise InvalidSetting(f"CARECIRCLE_DATABASE_URL: name one {name}; several are not supported.")
+        if name == "port" and asked and not (asked.isdecimal() and 0 < int(asked[:9]) <= HIGHEST_PORT):
+            raise InvalidSetting(f"CARECIRCLE_DATABASE_URL: a port is a number from 1 to {HIGHEST_PORT}.")
     return url.set(drivername="postgresql")
 
 
+@contextmanager
+def files_of(home: Path) -> Iterator[None]:
+    """Around work on the files of CARECIRCLE_HOME: says plainly what is wrong with it.
+
+    Raises DatabaseUnavailable when its disk is full, else InvalidSetting.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_SPACE:
+            raise DatabaseUnavailable(f"The disk of CARECIRCLE_HOME ({home}) is full: free some space.") from None
+        raise InvalidSetting(
+            f"CARECIRCLE_HOME: {home} cannot be used ({error.strerror}); name a directory this user may read and write."
+        ) from None
+
+
 def role_passwords(home: Path) -> dict[str, str]:
-    """The roles' passwords, made on first use and kept in a file only its owner reads."""
+    """The roles' passwords, made on first use and kept in a file only its owner reads.
+
+    Raises InvalidSetting when the file is broken or cannot be read or made, DatabaseUnavailable when the disk is full.
+    """
     file = home / "database-roles.json"
     given = {role: os.environ[name] for role in ROLES if (name := f"CARECIRCLE_{role.upper()}_PASSWORD") in os.environ}
-    if not file.exists():
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_privately(file, json.dumps({role: secrets.token_urlsafe(24) for role in ROLES}).encode())
-    kept: dict[str, str] = json.loads(file.read_bytes())
+    with files_of(home):
+        if not file.exists():
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_privately(file, json.dumps({role: secrets.token_urlsafe(24) for role in ROLES}).encode())
+        content = file.read_bytes()
+    try:
+        kept = json.loads(content)
+    except (ValueError, RecursionError):
+        kept = None
+    if not isinstance(kept, dict) or not kept or not all(isinstance(password, str) for password in kept.values()):
+        raise InvalidSetting(
+            "The file database-roles.json under CARECIRCLE_HOME cannot be read as the roles' passwords; restore it from its"
+            " backup, or remove it and run: carecircle db upgrade (which gives the roles new ones)."
+        )
     return kept | given
 
 
 def write_privately(file: Path, content: bytes) -> None:
-    """Write a file nobody else can read, whole or not at all; the first of two writers wins."""
+    """Write a file nobody else can read, whole or not at all; the first of two writers wins. Raises OSError."""
     draft = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
     try:
-        os.link(draft, file)
-    except FileExistsError:
-        pass
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        with suppress(FileExistsError):
+            os.link(draft, file)
     finally:
         draft.unlink()

@@ -79,7 +79,7 @@ async def open_connection(address: str, *, timeout: float = 10.0) -> asyncpg.Con
         raise DatabaseUnavailable(
             "The database has no connection left; raise max_connections or use fewer lanes."
         ) from None
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except (OSError, TimeoutError, OverflowError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError):
         raise DatabaseUnavailable("The database cannot be reached; is it running, and is its address right?") from None
     if connection.get_server_version() < (OLDEST_VERSION // 10000, 0):
         version = connection.get_server_version()

@@ -20,11 +20,13 @@ from carecircle.directory.tables import Organization, Patient, PatientIdentifier
 from carecircle.errors import (
     AlreadyRegistered,
     IdentifierTaken,
+    InvalidIdentifier,
     OrganizationNotFound,
     PatientNotRegistered,
     ProviderNotRegistered,
 )
 from carecircle.identifiers import (
+    REPLACED_PATIENT,
     Identifier,
     OrganizationId,
     PatientId,
@@ -201,16 +203,24 @@ async def resolve_provider(db: AsyncSession, tenant: OrganizationId, provider: A
 async def resolve_patient(
     db: AsyncSession, tenant: OrganizationId, patient: AnyId, keys: Keyring | None = None
 ) -> PatientId:
-    """The id of a registered patient. Raises PatientNotRegistered for an identifier nobody has."""
+    """The id of a registered patient, or of who replaced them. Raises PatientNotRegistered for an identifier nobody has."""
     reference = parse_reference(patient)
     if isinstance(reference, UUID):
         return PatientId(reference)
-    found = await db.scalar(
-        select(PatientIdentifier.patient_id).where(
-            PatientIdentifier.organization_id == tenant,
-            PatientIdentifier.blind_index == (keys or keyring()).blind_index(reference, tenant),
+    ring = keys or keyring()
+    found: UUID | None = None
+    seeking: Identifier | None = reference
+    seen: set[Identifier] = set()
+    while seeking is not None and seeking not in seen:
+        seen.add(seeking)
+        known = await db.scalar(
+            select(PatientIdentifier.patient_id).where(
+                PatientIdentifier.organization_id == tenant,
+                PatientIdentifier.blind_index == ring.blind_index(seeking, tenant),
+            )
         )
-    )
+        found = known or found
+        seeking = Identifier(REPLACED_PATIENT, str(known)) if known else None
     if found is None:
         raise PatientNotRegistered
     return PatientId(found)
@@ -223,8 +233,9 @@ def _sorted_out(
     given: list[Identifier] = []
     for reference in map(parse_reference, identifiers):
         if isinstance(reference, UUID):
-            # A host that calls its UUID an identifier means the value, whatever it looks like.
-            reference = Identifier("", str(reference))
+            raise InvalidIdentifier(
+                "An identifier that reads like an id could not be found again; write it with its system: system|value."
+            )
         given.append(reference)
     if known is None:
         return None, given

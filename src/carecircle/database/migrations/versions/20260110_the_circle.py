@@ -261,7 +261,7 @@ def upgrade() -> None:
         create table carecircle.audit_events (
           organization_id uuid        not null,
           id              uuid        not null,
-          recorded_at     timestamptz not null default clock_timestamp(),
+          recorded_at     timestamptz not null default statement_timestamp(),
           kind            text        not null,
           actor           text        not null,
           provider_id     uuid,

@@ -1,0 +1,36 @@
+"""Counters of what changed and what was refused, under the primary-provider document's names; no ids in labels.
+
+They are this process's own and start at zero with it. `carecircle serve` shows them at /metrics; a host that embeds
+carecircle mounts them with `prometheus_client.REGISTRY.register(carecircle.audit.metrics.REGISTRY)`. Prometheus' own
+convention adds `_total` to a counter's name where it is shown.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+REGISTRY = CollectorRegistry()
+
+PRIMARY_PROVIDER_CHANGES = Counter(
+    "primary_provider_changes_count", "Committed changes of a patient's primary provider.", registry=REGISTRY
+)
+CONSTRAINT_VIOLATIONS = Counter(
+    "constraint_violations_attempted", "Refused attempts to make a second primary provider.", registry=REGISTRY
+)
+BULK_REASSIGNMENTS = Counter(
+    "bulk_reassignment_operations", "Times everything a provider holds was handed over or ended.", registry=REGISTRY
+)
+_WITHOUT_PRIMARY = Gauge(
+    "patients_without_primary_count",
+    "Patients without a primary provider when last counted, over the organizations counted here.",
+    registry=REGISTRY,
+)
+_counted: dict[UUID, int] = {}
+
+
+def set_patients_without_primary(organization_id: UUID, count: int) -> None:
+    """Say how many patients of an organization have no primary provider now; the gauge shows the sum of what was said."""
+    _counted[organization_id] = count
+    _WITHOUT_PRIMARY.set(sum(_counted.values()))
