@@ -64,7 +64,10 @@ def usable(instant: datetime) -> datetime:
 
 
 def show(instant: datetime) -> str:
-    """An instant as people and scripts read it: ISO 8601 in UTC, or `open` for an open end."""
+    """An instant as people and scripts read it: ISO 8601 in UTC, or `open` for an open end.
+
+    To the microsecond where there are any: pasted back, it must mean the same instant.
+    """
     if instant >= FOREVER - timedelta(days=1):
         return "open"
-    return instant.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -96,7 +96,7 @@ class Access:
                 _instant(said.get("believed_at")),
             )
         )
-        if decision.allowed:
+        if decision.allowed or decision.code == "unknown-action":
             return Explanation(decision, ())
         async with self._reader() as connection:
             missing = await missing_paths(connection, decision)

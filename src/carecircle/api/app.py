@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any
 
 import structlog
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 
@@ -20,7 +20,7 @@ from carecircle.audit import metrics as changes
 from carecircle.bootstrap import CareCircle, assemble
 from carecircle.database.reach import Reach, reach
 from carecircle.database.session import require_ready
-from carecircle.errors import CareCircleError, InvalidRequest
+from carecircle.errors import CareCircleError, InvalidRequest, NotFound
 from carecircle.settings import Settings
 
 Scope = MutableMapping[str, Any]
@@ -105,6 +105,12 @@ class Service:
     def _make_pages(self) -> FastAPI:
         # The documentation pages FastAPI brings load scripts from elsewhere, so they are off.
         pages = FastAPI(title="carecircle", lifespan=self._run, docs_url=None, redoc_url=None, openapi_url=None)
+
+        @pages.exception_handler(404)
+        @pages.exception_handler(405)
+        async def nothing_here(_: Request, error: HTTPException) -> Response:
+            status, body = problem(NotFound("There is no such route; /openapi.json lists them."))
+            return Response(body, status, media_type=PROBLEM.decode())
 
         @pages.get("/healthz")
         async def healthz() -> dict[str, str]:

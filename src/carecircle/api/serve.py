@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+from contextlib import nullcontext
 
 import uvicorn
 
 from carecircle.api.app import Service
 from carecircle.api.cork import CorkedProtocol
-from carecircle.database.reach import Reach
+from carecircle.bootstrap import assemble
+from carecircle.database.reach import Reach, reach
 from carecircle.settings import Settings
 
 
 def serve(
     settings: Settings, at: Reach | None = None, *, host: str = "127.0.0.1", port: int = 8080, workers: int = 1
 ) -> None:
-    """Serve until stopped. With several workers each reaches the database by itself, from the same environment."""
+    """Serve until stopped. With several workers each reaches the database by itself, from the same environment.
+
+    Raises DatabaseUnavailable, DatabaseNotMigrated or DatabaseRoleUnsafe before anything listens.
+    """
+    with nullcontext(at) if at is not None else reach(settings) as found:
+        asyncio.run(_check(settings, found))
     common = {
         "host": host,
         "port": port,
@@ -31,6 +39,11 @@ def serve(
     else:
         _calm_the_collector()
         uvicorn.run(Service(settings, at), **common)  # type: ignore[arg-type]
+
+
+async def _check(settings: Settings, at: Reach) -> None:
+    async with assemble(settings, at):
+        pass
 
 
 def worker() -> Service:

@@ -80,5 +80,5 @@ class Gate:
             claims = jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
             self._registry.validate(claims)
             return Caller(OrganizationId(parse_id(claims["org"])), Actor(str(claims["sub"])), float(claims["exp"]))
-        except (JoseError, CareCircleError, ValueError, TypeError):
+        except (JoseError, CareCircleError, ValueError, TypeError, OverflowError):
             raise Unauthenticated("This token cannot be believed: it is not one of this installation's.") from None

@@ -8,7 +8,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -30,7 +30,7 @@ class Reach:
     """One database: an administrator's address (used to make roles, nothing else) and a password per role."""
 
     admin: URL
-    passwords: Mapping[str, str]
+    passwords: Mapping[str, str] = field(repr=False)
     bin_dir: Path | None = None
 
     def as_role(self, role: Role) -> URL:
