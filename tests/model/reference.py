@@ -95,7 +95,7 @@ class Model:
             consulting = self._now_believed("consulting", patient=patient, provider=incumbent.provider)
             kept = incumbent.scope & BY_TYPE["consulting"]
             held = any(row.starts <= at and row.ends >= incumbent.ends for row in consulting)
-            if previous == "demote" and kept and not held:
+            if previous == "demote" and incumbent.starts < at and kept and not held:
                 self._record(replace(incumbent, kind="consulting", starts=at, scope=kept), now)
         self._record(Row(-1, -1, "primary", at, FOREVER, now, patient, provider, scope=BY_TYPE["primary"]), now)
         return True
@@ -110,14 +110,36 @@ class Model:
         others = [row for row in self.rows if row.patient == patient and row.lineage != planned.lineage]
         # A patient's commands queue up, so an instant is a command: what it made and what it closed.
         made = [row for row in others if row.believed() and row.recorded == origin.recorded]
-        for row in [planned, *made]:
+        own = self._now_believed("consulting", patient=patient, lineage=planned.lineage)
+        for row in [planned, *made, *(row for row in own if row.starts == planned.ends)]:
             self._end(row, now, row.starts)
         for replaced in [row for row in others if row.superseded == origin.recorded and row.kind == "primary"]:
             left = [row for row in made if row.lineage == replaced.lineage and row.kind == "primary"]
             if left or replaced.starts >= origin.starts:
                 back = replace(replaced, ends=min([replaced.ends, *later]), superseded=FOREVER)
                 self._record(back, now)
+            else:
+                self._stays_instead(now, patient, origin, replaced, later)
         return True
+
+    def _stays_instead(
+        self, now: datetime, patient: int, origin: Row, replaced: Row, later: Collection[datetime]
+    ) -> None:
+        """The turn of `replaced` was itself taken back before: whoever stayed then stays on, as long as they would have."""
+        mine = [row for row in self.rows if row.patient == patient and row.kind == "primary"]
+        ours = [row for row in mine if row.lineage == replaced.lineage and row.recorded == origin.recorded]
+        taken_back = {row.superseded for row in ours}
+        for row in mine:
+            if row.lineage == replaced.lineage or not row.believed() or row.ends != origin.starts:
+                continue
+            before: Row | None = replaced
+            while row.recorded in taken_back and before is not None and before.lineage != row.lineage:
+                first = min((one for one in self.rows if one.lineage == before.lineage), key=lambda one: one.recorded)
+                closed = [one for one in mine if one.superseded == first.recorded and one.lineage != first.lineage]
+                before = closed[0] if closed else None
+            if row.recorded in taken_back and before is not None:
+                self._end(row, now, row.starts)
+                self._record(replace(row, ends=min([before.ends, *later])), now)
 
     def add_assignment(
         self, now: datetime, patient: int, provider: int, kind: str,

@@ -67,10 +67,15 @@ async def cancel_handover(
         if replaced is None:
             return None
         shortened = [row for row in made if row.lineage_id == replaced.lineage_id and row.assignment_type == "primary"]
+        stays, until = replaced, replaced.ends_at
         if replaced.starts_at < origin.starts_at and not shortened:
-            return None
-        ends_at = min([replaced.ends_at, *(row.starts_at for row in later)])
-        return await record(db, _successor(replaced, Period(replaced.starts_at, ends_at)), now, entry.id)
+            standing_in = await _standing_in(db, tenant, origin, replaced, rows)
+            if standing_in is None:
+                return None
+            stays, until = standing_in
+            await supersede(db, stays, entry.id, now)
+        ends_at = min([until, *(row.starts_at for row in later)])
+        return await record(db, _successor(stays, Period(stays.starts_at, ends_at)), now, entry.id)
 
 
 async def _origin(db: AsyncSession, tenant: OrganizationId, row: PatientAssignment) -> PatientAssignment:
@@ -97,6 +102,34 @@ async def _replaced_by(
         )
     )
     return found.first()
+
+
+async def _standing_in(
+    db: AsyncSession,
+    tenant: OrganizationId,
+    origin: PatientAssignment,
+    replaced: PatientAssignment,
+    rows: Sequence[PatientAssignment],
+) -> tuple[PatientAssignment, datetime] | None:
+    """Who stays because the turn of `replaced` was itself taken back before, and until when they would have had theirs."""
+    remains = await db.scalars(
+        select(PatientAssignment.superseded_entry_id).where(
+            PatientAssignment.organization_id == tenant,
+            PatientAssignment.lineage_id == replaced.lineage_id,
+            PatientAssignment.assignment_type == "primary",
+            PatientAssignment.entry_id == origin.entry_id,
+        )
+    )
+    taken_back = set(remains)
+    for row in rows:
+        if row.assignment_type != "primary" or row.lineage_id == replaced.lineage_id:
+            continue
+        if row.ends_at == origin.starts_at and row.entry_id in taken_back:
+            before: PatientAssignment | None = replaced
+            while before is not None and before.lineage_id != row.lineage_id:
+                before = await _replaced_by(db, tenant, await _origin(db, tenant, before))
+            return (row, before.ends_at) if before is not None else None
+    return None
 
 
 async def correct_assignment(

@@ -1,0 +1,1079 @@
+-- The schema of carecircle at revision 20260201_staffing, as pg_dump writes it from a migrated database.
+-- To read, not to run or edit: `carecircle db upgrade` makes the schema, `uv run python scripts/write_schema_sql.py` this
+-- file. Beside it, carecircle needs the extension btree_gist and five roles. The audit trail's partitions by month are
+-- made ahead at every upgrade and left out here.
+
+CREATE SCHEMA carecircle;
+
+ALTER SCHEMA carecircle OWNER TO carecircle_owner;
+
+CREATE FUNCTION carecircle.current_organization() RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (NULLIF(current_setting('carecircle.organization_id'::text, true), ''::text))::uuid;
+
+ALTER FUNCTION carecircle.current_organization() OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.audit_events (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    kind text NOT NULL,
+    actor text NOT NULL,
+    provider_id uuid,
+    patient_id uuid,
+    action text,
+    purpose text,
+    allowed boolean,
+    code text NOT NULL,
+    as_of timestamp with time zone,
+    believed_at timestamp with time zone,
+    basis_kinds text[],
+    basis_ids uuid[],
+    basis_under uuid[],
+    basis_ends timestamp with time zone[],
+    request_id text,
+    detail text,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    snapshot pg_snapshot DEFAULT pg_current_snapshot() NOT NULL
+)
+PARTITION BY RANGE (recorded_at);
+
+ALTER TABLE ONLY carecircle.audit_events FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.audit_events OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.audit_events_other (
+    organization_id uuid CONSTRAINT audit_events_organization_id_not_null NOT NULL,
+    id uuid CONSTRAINT audit_events_id_not_null NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() CONSTRAINT audit_events_recorded_at_not_null NOT NULL,
+    kind text CONSTRAINT audit_events_kind_not_null NOT NULL,
+    actor text CONSTRAINT audit_events_actor_not_null NOT NULL,
+    provider_id uuid,
+    patient_id uuid,
+    action text,
+    purpose text,
+    allowed boolean,
+    code text CONSTRAINT audit_events_code_not_null NOT NULL,
+    as_of timestamp with time zone,
+    believed_at timestamp with time zone,
+    basis_kinds text[],
+    basis_ids uuid[],
+    basis_under uuid[],
+    basis_ends timestamp with time zone[],
+    request_id text,
+    detail text,
+    xid xid8 DEFAULT pg_current_xact_id() CONSTRAINT audit_events_xid_not_null NOT NULL,
+    snapshot pg_snapshot DEFAULT pg_current_snapshot() CONSTRAINT audit_events_snapshot_not_null NOT NULL
+);
+
+ALTER TABLE ONLY carecircle.audit_events_other FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.audit_events_other OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.care_team_members (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    care_team_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    member_role text NOT NULL,
+    scope text[] NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    CONSTRAINT care_team_members_period_not_empty CHECK ((starts_at < ends_at)),
+    CONSTRAINT care_team_members_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT care_team_members_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT care_team_members_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT care_team_members_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL)))),
+    CONSTRAINT member_is_granted_something CHECK ((cardinality(scope) > 0))
+);
+
+ALTER TABLE ONLY carecircle.care_team_members FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.care_team_members OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.care_team_patients (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    care_team_id uuid NOT NULL,
+    patient_id uuid NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    CONSTRAINT care_team_patients_period_not_empty CHECK ((starts_at < ends_at)),
+    CONSTRAINT care_team_patients_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT care_team_patients_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT care_team_patients_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT care_team_patients_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL))))
+);
+
+ALTER TABLE ONLY carecircle.care_team_patients FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.care_team_patients OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.care_teams (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    team_type text DEFAULT 'primary'::text NOT NULL,
+    system text DEFAULT ''::text NOT NULL,
+    value text NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    CONSTRAINT care_team_type_is_known CHECK ((team_type = ANY (ARRAY['primary'::text, 'specialty'::text, 'emergency'::text])))
+);
+
+ALTER TABLE ONLY carecircle.care_teams FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.care_teams OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.findings (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    code text NOT NULL,
+    sentence text NOT NULL,
+    remedy text DEFAULT ''::text NOT NULL,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    patient_id uuid,
+    provider_id uuid,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    CONSTRAINT findings_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT findings_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL))))
+);
+
+ALTER TABLE ONLY carecircle.findings FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.findings OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.organizations (
+    id uuid NOT NULL,
+    slug text NOT NULL,
+    name text NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    CONSTRAINT organizations_slug_is_plain CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
+);
+
+ALTER TABLE ONLY carecircle.organizations FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.organizations OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.panel_capacities (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    capacity integer,
+    accepts_new boolean NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    CONSTRAINT panel_capacities_period_not_empty CHECK ((starts_at < ends_at)),
+    CONSTRAINT panel_capacities_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT panel_capacities_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT panel_capacities_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT panel_capacities_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL)))),
+    CONSTRAINT panel_capacity_is_not_negative CHECK ((capacity >= 0))
+);
+
+ALTER TABLE ONLY carecircle.panel_capacities FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.panel_capacities OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.patient_assignments (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    patient_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    assignment_type text NOT NULL,
+    scope text[] NOT NULL,
+    is_primary_provider boolean GENERATED ALWAYS AS ((assignment_type = 'primary'::text)) STORED,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    CONSTRAINT assignment_grants_something CHECK ((cardinality(scope) > 0)),
+    CONSTRAINT assignment_type_is_known CHECK ((assignment_type = ANY (ARRAY['primary'::text, 'consulting'::text, 'attending'::text, 'admitting'::text, 'emergency'::text]))),
+    CONSTRAINT emergency_assignment_has_an_end CHECK (((assignment_type <> 'emergency'::text) OR (ends_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT patient_assignments_period_not_empty CHECK ((starts_at < ends_at)),
+    CONSTRAINT patient_assignments_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT patient_assignments_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT patient_assignments_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT patient_assignments_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL))))
+);
+
+ALTER TABLE ONLY carecircle.patient_assignments FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.patient_assignments OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.patient_identifiers (
+    organization_id uuid NOT NULL,
+    blind_index bytea NOT NULL,
+    patient_id uuid NOT NULL,
+    identifier bytea NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL
+);
+
+ALTER TABLE ONLY carecircle.patient_identifiers FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.patient_identifiers OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.patients (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    demographics bytea,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL
+);
+
+ALTER TABLE ONLY carecircle.patients FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.patients OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.provider_identifiers (
+    organization_id uuid NOT NULL,
+    system text NOT NULL,
+    value text NOT NULL,
+    provider_id uuid NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL
+);
+
+ALTER TABLE ONLY carecircle.provider_identifiers FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.provider_identifiers OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.provider_roles (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    role_code text NOT NULL,
+    specialty_code text DEFAULT ''::text NOT NULL,
+    unit_id uuid,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    CONSTRAINT provider_roles_period_not_empty CHECK ((starts_at < ends_at)),
+    CONSTRAINT provider_roles_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT provider_roles_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT provider_roles_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT provider_roles_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL))))
+);
+
+ALTER TABLE ONLY carecircle.provider_roles FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.provider_roles OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.providers (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text DEFAULT ''::text NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL
+);
+
+ALTER TABLE ONLY carecircle.providers FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.providers OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.reassignment_destinations (
+    organization_id uuid NOT NULL,
+    reassignment_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    cap integer,
+    CONSTRAINT reassignment_cap_is_not_negative CHECK ((cap >= 0))
+);
+
+ALTER TABLE ONLY carecircle.reassignment_destinations FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.reassignment_destinations OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.reassignment_items (
+    organization_id uuid NOT NULL,
+    reassignment_id uuid NOT NULL,
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    fact_id uuid NOT NULL,
+    named text NOT NULL,
+    patient_id uuid,
+    care_team_id uuid,
+    provider_id uuid,
+    planned text NOT NULL,
+    reason text NOT NULL,
+    CONSTRAINT reassignment_item_goes_to_somebody CHECK (((planned = 'hand-over'::text) = (provider_id IS NOT NULL))),
+    CONSTRAINT reassignment_item_is_planned CHECK ((planned = ANY (ARRAY['hand-over'::text, 'end'::text, 'exception'::text])))
+);
+
+ALTER TABLE ONLY carecircle.reassignment_items FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.reassignment_items OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.reassignment_outcomes (
+    organization_id uuid NOT NULL,
+    reassignment_id uuid NOT NULL,
+    item_id uuid NOT NULL,
+    step text NOT NULL,
+    outcome text NOT NULL,
+    ended_id uuid,
+    successor_id uuid,
+    entry_id uuid,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    CONSTRAINT reassignment_step_is_known CHECK ((step = ANY (ARRAY['apply'::text, 'revert'::text])))
+);
+
+ALTER TABLE ONLY carecircle.reassignment_outcomes FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.reassignment_outcomes OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.reassignments (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    effective_at timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    entry_id uuid NOT NULL
+);
+
+ALTER TABLE ONLY carecircle.reassignments FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.reassignments OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.schema_version (
+    version_num character varying(32) NOT NULL
+);
+
+ALTER TABLE carecircle.schema_version OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.source_records (
+    organization_id uuid NOT NULL,
+    source text NOT NULL,
+    record text NOT NULL,
+    version text DEFAULT ''::text NOT NULL,
+    version_at timestamp with time zone,
+    digest bytea NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL
+);
+
+ALTER TABLE ONLY carecircle.source_records FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.source_records OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.units (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    system text DEFAULT ''::text NOT NULL,
+    value text NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL
+);
+
+ALTER TABLE ONLY carecircle.units FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.units OWNER TO carecircle_owner;
+
+ALTER TABLE ONLY carecircle.audit_events ATTACH PARTITION carecircle.audit_events_other DEFAULT;
+
+ALTER TABLE ONLY carecircle.audit_events
+    ADD CONSTRAINT audit_events_pkey PRIMARY KEY (organization_id, id, recorded_at);
+
+ALTER TABLE ONLY carecircle.audit_events_other
+    ADD CONSTRAINT audit_events_other_pkey PRIMARY KEY (organization_id, id, recorded_at);
+
+ALTER TABLE ONLY carecircle.care_teams
+    ADD CONSTRAINT care_team_identifier_taken UNIQUE (organization_id, system, value);
+
+ALTER TABLE ONLY carecircle.care_team_members
+    ADD CONSTRAINT care_team_members_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.care_team_patients
+    ADD CONSTRAINT care_team_patients_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.care_teams
+    ADD CONSTRAINT care_teams_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.findings
+    ADD CONSTRAINT findings_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.care_team_members
+    ADD CONSTRAINT member_listed_once_at_a_time EXCLUDE USING gist (organization_id WITH =, care_team_id WITH =, provider_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
+
+ALTER TABLE ONLY carecircle.panel_capacities
+    ADD CONSTRAINT one_panel_capacity_at_a_time EXCLUDE USING gist (organization_id WITH =, provider_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
+
+ALTER TABLE ONLY carecircle.patient_assignments
+    ADD CONSTRAINT one_primary_provider_at_a_time EXCLUDE USING gist (organization_id WITH =, patient_id WITH =, period WITH &&) WHERE ((is_primary_provider AND (superseded_at = 'infinity'::timestamp with time zone)));
+
+ALTER TABLE ONLY carecircle.organizations
+    ADD CONSTRAINT organizations_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY carecircle.organizations
+    ADD CONSTRAINT organizations_slug_taken UNIQUE (slug);
+
+ALTER TABLE ONLY carecircle.panel_capacities
+    ADD CONSTRAINT panel_capacities_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.patient_assignments
+    ADD CONSTRAINT patient_assignments_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.patient_identifiers
+    ADD CONSTRAINT patient_identifier_taken PRIMARY KEY (organization_id, blind_index);
+
+ALTER TABLE ONLY carecircle.care_team_patients
+    ADD CONSTRAINT patient_on_team_once_at_a_time EXCLUDE USING gist (organization_id WITH =, care_team_id WITH =, patient_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
+
+ALTER TABLE ONLY carecircle.patients
+    ADD CONSTRAINT patients_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.provider_identifiers
+    ADD CONSTRAINT provider_identifier_taken PRIMARY KEY (organization_id, system, value);
+
+ALTER TABLE ONLY carecircle.provider_roles
+    ADD CONSTRAINT provider_roles_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.providers
+    ADD CONSTRAINT providers_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.reassignment_destinations
+    ADD CONSTRAINT reassignment_destinations_pkey PRIMARY KEY (organization_id, reassignment_id, provider_id);
+
+ALTER TABLE ONLY carecircle.reassignment_items
+    ADD CONSTRAINT reassignment_item_listed_once UNIQUE (organization_id, reassignment_id, fact_id);
+
+ALTER TABLE ONLY carecircle.reassignment_items
+    ADD CONSTRAINT reassignment_items_pkey PRIMARY KEY (organization_id, reassignment_id, id);
+
+ALTER TABLE ONLY carecircle.reassignment_outcomes
+    ADD CONSTRAINT reassignment_step_done_once PRIMARY KEY (organization_id, reassignment_id, item_id, step);
+
+ALTER TABLE ONLY carecircle.reassignments
+    ADD CONSTRAINT reassignments_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.schema_version
+    ADD CONSTRAINT schema_version_pkc PRIMARY KEY (version_num);
+
+ALTER TABLE ONLY carecircle.source_records
+    ADD CONSTRAINT source_records_pkey PRIMARY KEY (organization_id, source, record);
+
+ALTER TABLE ONLY carecircle.units
+    ADD CONSTRAINT unit_identifier_taken UNIQUE (organization_id, system, value);
+
+ALTER TABLE ONLY carecircle.units
+    ADD CONSTRAINT units_pkey PRIMARY KEY (organization_id, id);
+
+CREATE INDEX care_team_members_circle ON carecircle.care_team_members USING btree (organization_id, care_team_id, provider_id, ends_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
+
+CREATE INDEX care_team_members_lineage ON carecircle.care_team_members USING btree (organization_id, lineage_id, recorded_at);
+
+CREATE INDEX care_team_members_panel ON carecircle.care_team_members USING btree (organization_id, provider_id, ends_at) WHERE ((superseded_at = 'infinity'::timestamp with time zone) AND (starts_at < ends_at));
+
+CREATE INDEX care_team_members_source ON carecircle.care_team_members USING btree (organization_id, source, source_record) WHERE ((superseded_at = 'infinity'::timestamp with time zone) AND (source <> ''::text));
+
+CREATE INDEX care_team_members_superseded ON carecircle.care_team_members USING btree (organization_id, care_team_id, provider_id) WHERE (superseded_at < 'infinity'::timestamp with time zone);
+
+CREATE INDEX care_team_patients_circle ON carecircle.care_team_patients USING btree (organization_id, patient_id, ends_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
+
+CREATE INDEX care_team_patients_lineage ON carecircle.care_team_patients USING btree (organization_id, lineage_id, recorded_at);
+
+CREATE INDEX care_team_patients_panel ON carecircle.care_team_patients USING btree (organization_id, care_team_id, ends_at) WHERE ((superseded_at = 'infinity'::timestamp with time zone) AND (starts_at < ends_at));
+
+CREATE INDEX care_team_patients_source ON carecircle.care_team_patients USING btree (organization_id, source, source_record) WHERE ((superseded_at = 'infinity'::timestamp with time zone) AND (source <> ''::text));
+
+CREATE INDEX care_team_patients_superseded ON carecircle.care_team_patients USING btree (organization_id, patient_id) WHERE (superseded_at < 'infinity'::timestamp with time zone);
+
+CREATE UNIQUE INDEX finding_told_once ON carecircle.findings USING btree (organization_id, source, source_record, source_item, code) WHERE (superseded_at = 'infinity'::timestamp with time zone);
+
+CREATE UNIQUE INDEX idx_unique_primary_provider_per_patient ON carecircle.patient_assignments USING btree (organization_id, patient_id) WHERE (is_primary_provider AND (superseded_at = 'infinity'::timestamp with time zone) AND (ends_at = 'infinity'::timestamp with time zone));
+
+CREATE INDEX panel_capacities_lineage ON carecircle.panel_capacities USING btree (organization_id, lineage_id, recorded_at);
+
+CREATE INDEX patient_assignments_circle ON carecircle.patient_assignments USING btree (organization_id, patient_id, provider_id, ends_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
+
+CREATE INDEX patient_assignments_lineage ON carecircle.patient_assignments USING btree (organization_id, lineage_id, recorded_at);
+
+CREATE INDEX patient_assignments_panel ON carecircle.patient_assignments USING btree (organization_id, provider_id, ends_at) WHERE ((superseded_at = 'infinity'::timestamp with time zone) AND (starts_at < ends_at));
+
+CREATE INDEX patient_assignments_source ON carecircle.patient_assignments USING btree (organization_id, source, source_record) WHERE ((superseded_at = 'infinity'::timestamp with time zone) AND (source <> ''::text));
+
+CREATE INDEX patient_assignments_superseded ON carecircle.patient_assignments USING btree (organization_id, patient_id, provider_id) WHERE (superseded_at < 'infinity'::timestamp with time zone);
+
+CREATE INDEX patient_identifiers_of ON carecircle.patient_identifiers USING btree (organization_id, patient_id);
+
+CREATE INDEX provider_identifiers_of ON carecircle.provider_identifiers USING btree (organization_id, provider_id);
+
+CREATE INDEX provider_roles_lineage ON carecircle.provider_roles USING btree (organization_id, lineage_id, recorded_at);
+
+CREATE INDEX provider_roles_of ON carecircle.provider_roles USING btree (organization_id, provider_id, ends_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
+
+CREATE INDEX provider_roles_source ON carecircle.provider_roles USING btree (organization_id, source, source_record) WHERE ((superseded_at = 'infinity'::timestamp with time zone) AND (source <> ''::text));
+
+CREATE INDEX reassignment_items_by_patient ON carecircle.reassignment_items USING btree (organization_id, reassignment_id, patient_id);
+
+ALTER INDEX carecircle.audit_events_pkey ATTACH PARTITION carecircle.audit_events_other_pkey;
+
+ALTER TABLE ONLY carecircle.care_team_members
+    ADD CONSTRAINT care_team_members_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.care_team_members
+    ADD CONSTRAINT care_team_members_provider FOREIGN KEY (organization_id, provider_id) REFERENCES carecircle.providers(organization_id, id);
+
+ALTER TABLE ONLY carecircle.care_team_members
+    ADD CONSTRAINT care_team_members_team FOREIGN KEY (organization_id, care_team_id) REFERENCES carecircle.care_teams(organization_id, id);
+
+ALTER TABLE ONLY carecircle.care_team_patients
+    ADD CONSTRAINT care_team_patients_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.care_team_patients
+    ADD CONSTRAINT care_team_patients_patient FOREIGN KEY (organization_id, patient_id) REFERENCES carecircle.patients(organization_id, id);
+
+ALTER TABLE ONLY carecircle.care_team_patients
+    ADD CONSTRAINT care_team_patients_team FOREIGN KEY (organization_id, care_team_id) REFERENCES carecircle.care_teams(organization_id, id);
+
+ALTER TABLE ONLY carecircle.care_teams
+    ADD CONSTRAINT care_teams_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.findings
+    ADD CONSTRAINT findings_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.panel_capacities
+    ADD CONSTRAINT panel_capacities_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.panel_capacities
+    ADD CONSTRAINT panel_capacities_provider FOREIGN KEY (organization_id, provider_id) REFERENCES carecircle.providers(organization_id, id);
+
+ALTER TABLE ONLY carecircle.patient_assignments
+    ADD CONSTRAINT patient_assignments_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.patient_assignments
+    ADD CONSTRAINT patient_assignments_patient FOREIGN KEY (organization_id, patient_id) REFERENCES carecircle.patients(organization_id, id);
+
+ALTER TABLE ONLY carecircle.patient_assignments
+    ADD CONSTRAINT patient_assignments_provider FOREIGN KEY (organization_id, provider_id) REFERENCES carecircle.providers(organization_id, id);
+
+ALTER TABLE ONLY carecircle.patient_identifiers
+    ADD CONSTRAINT patient_identifiers_patient FOREIGN KEY (organization_id, patient_id) REFERENCES carecircle.patients(organization_id, id);
+
+ALTER TABLE ONLY carecircle.patients
+    ADD CONSTRAINT patients_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.provider_identifiers
+    ADD CONSTRAINT provider_identifiers_provider FOREIGN KEY (organization_id, provider_id) REFERENCES carecircle.providers(organization_id, id);
+
+ALTER TABLE ONLY carecircle.provider_roles
+    ADD CONSTRAINT provider_roles_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.provider_roles
+    ADD CONSTRAINT provider_roles_provider FOREIGN KEY (organization_id, provider_id) REFERENCES carecircle.providers(organization_id, id);
+
+ALTER TABLE ONLY carecircle.provider_roles
+    ADD CONSTRAINT provider_roles_unit FOREIGN KEY (organization_id, unit_id) REFERENCES carecircle.units(organization_id, id);
+
+ALTER TABLE ONLY carecircle.providers
+    ADD CONSTRAINT providers_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.reassignment_destinations
+    ADD CONSTRAINT reassignment_destinations_provider FOREIGN KEY (organization_id, provider_id) REFERENCES carecircle.providers(organization_id, id);
+
+ALTER TABLE ONLY carecircle.reassignment_destinations
+    ADD CONSTRAINT reassignment_destinations_reassignment FOREIGN KEY (organization_id, reassignment_id) REFERENCES carecircle.reassignments(organization_id, id);
+
+ALTER TABLE ONLY carecircle.reassignment_items
+    ADD CONSTRAINT reassignment_items_patient FOREIGN KEY (organization_id, patient_id) REFERENCES carecircle.patients(organization_id, id);
+
+ALTER TABLE ONLY carecircle.reassignment_items
+    ADD CONSTRAINT reassignment_items_provider FOREIGN KEY (organization_id, provider_id) REFERENCES carecircle.providers(organization_id, id);
+
+ALTER TABLE ONLY carecircle.reassignment_items
+    ADD CONSTRAINT reassignment_items_reassignment FOREIGN KEY (organization_id, reassignment_id) REFERENCES carecircle.reassignments(organization_id, id);
+
+ALTER TABLE ONLY carecircle.reassignment_items
+    ADD CONSTRAINT reassignment_items_team FOREIGN KEY (organization_id, care_team_id) REFERENCES carecircle.care_teams(organization_id, id);
+
+ALTER TABLE ONLY carecircle.reassignment_outcomes
+    ADD CONSTRAINT reassignment_outcomes_item FOREIGN KEY (organization_id, reassignment_id, item_id) REFERENCES carecircle.reassignment_items(organization_id, reassignment_id, id);
+
+ALTER TABLE ONLY carecircle.reassignments
+    ADD CONSTRAINT reassignments_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.reassignments
+    ADD CONSTRAINT reassignments_provider FOREIGN KEY (organization_id, provider_id) REFERENCES carecircle.providers(organization_id, id);
+
+ALTER TABLE ONLY carecircle.source_records
+    ADD CONSTRAINT source_records_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.units
+    ADD CONSTRAINT units_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+CREATE POLICY app_edits ON carecircle.care_teams FOR UPDATE TO carecircle_app USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_edits ON carecircle.organizations FOR UPDATE TO carecircle_app USING ((id = carecircle.current_organization())) WITH CHECK ((id = carecircle.current_organization()));
+
+CREATE POLICY app_edits ON carecircle.patients FOR UPDATE TO carecircle_app USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_edits ON carecircle.providers FOR UPDATE TO carecircle_app USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_edits ON carecircle.source_records FOR UPDATE TO carecircle_app USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_edits ON carecircle.units FOR UPDATE TO carecircle_app USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_inserts ON carecircle.care_teams FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_inserts ON carecircle.organizations FOR INSERT TO carecircle_app WITH CHECK ((id = carecircle.current_organization()));
+
+CREATE POLICY app_inserts ON carecircle.patient_identifiers FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_inserts ON carecircle.patients FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_inserts ON carecircle.provider_identifiers FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_inserts ON carecircle.providers FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_inserts ON carecircle.reassignment_destinations FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_inserts ON carecircle.reassignment_items FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_inserts ON carecircle.reassignment_outcomes FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_inserts ON carecircle.reassignments FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_inserts ON carecircle.source_records FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_inserts ON carecircle.units FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.care_team_members FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.care_team_patients FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.care_teams FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.findings FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.organizations FOR SELECT TO carecircle_app USING (((id = carecircle.current_organization()) OR (slug = NULLIF(current_setting('carecircle.organization_slug'::text, true), ''::text))));
+
+CREATE POLICY app_reads ON carecircle.panel_capacities FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.patient_assignments FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.patient_identifiers FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.patients FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.provider_identifiers FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.provider_roles FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.providers FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.reassignment_destinations FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.reassignment_items FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.reassignment_outcomes FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.reassignments FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.source_records FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.units FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_records ON carecircle.audit_events FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_records ON carecircle.care_team_members FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_records ON carecircle.care_team_patients FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_records ON carecircle.findings FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_records ON carecircle.panel_capacities FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_records ON carecircle.patient_assignments FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_records ON carecircle.provider_roles FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_supersedes ON carecircle.care_team_members FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_supersedes ON carecircle.care_team_patients FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_supersedes ON carecircle.findings FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_supersedes ON carecircle.panel_capacities FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_supersedes ON carecircle.patient_assignments FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_supersedes ON carecircle.provider_roles FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
+
+ALTER TABLE carecircle.audit_events ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.audit_events_other ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY auditor_reads ON carecircle.audit_events FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+ALTER TABLE carecircle.care_team_members ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.care_team_patients ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.care_teams ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY decider_reads ON carecircle.care_team_members FOR SELECT TO carecircle_decider USING (((organization_id >= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
+    ELSE NULL::uuid
+END)) AND (organization_id <= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
+    ELSE NULL::uuid
+END))));
+
+CREATE POLICY decider_reads ON carecircle.care_team_patients FOR SELECT TO carecircle_decider USING (((organization_id >= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
+    ELSE NULL::uuid
+END)) AND (organization_id <= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
+    ELSE NULL::uuid
+END))));
+
+CREATE POLICY decider_reads ON carecircle.patient_assignments FOR SELECT TO carecircle_decider USING (((organization_id >= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
+    ELSE NULL::uuid
+END)) AND (organization_id <= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
+    ELSE NULL::uuid
+END))));
+
+CREATE POLICY decider_reads ON carecircle.patient_identifiers FOR SELECT TO carecircle_decider USING (((organization_id >= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
+    ELSE NULL::uuid
+END)) AND (organization_id <= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
+    ELSE NULL::uuid
+END))));
+
+CREATE POLICY decider_reads ON carecircle.patients FOR SELECT TO carecircle_decider USING (((organization_id >= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
+    ELSE NULL::uuid
+END)) AND (organization_id <= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
+    ELSE NULL::uuid
+END))));
+
+CREATE POLICY decider_reads ON carecircle.provider_identifiers FOR SELECT TO carecircle_decider USING (((organization_id >= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
+    ELSE NULL::uuid
+END)) AND (organization_id <= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
+    ELSE NULL::uuid
+END))));
+
+CREATE POLICY decider_reads ON carecircle.providers FOR SELECT TO carecircle_decider USING (((organization_id >= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
+    ELSE NULL::uuid
+END)) AND (organization_id <= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
+    ELSE NULL::uuid
+END))));
+
+CREATE POLICY decider_records ON carecircle.audit_events FOR INSERT TO carecircle_decider WITH CHECK (((organization_id >= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
+    ELSE NULL::uuid
+END)) AND (organization_id <= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
+    ELSE NULL::uuid
+END))));
+
+ALTER TABLE carecircle.findings ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.organizations ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.panel_capacities ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.patient_assignments ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.patient_identifiers ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.patients ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.provider_identifiers ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.provider_roles ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.providers ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.reassignment_destinations ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.reassignment_items ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.reassignment_outcomes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.reassignments ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY sealer_reads ON carecircle.audit_events FOR SELECT TO carecircle_sealer USING (((organization_id >= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
+    ELSE NULL::uuid
+END)) AND (organization_id <= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
+    ELSE NULL::uuid
+END))));
+
+ALTER TABLE carecircle.source_records ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.units ENABLE ROW LEVEL SECURITY;
+
+GRANT USAGE ON SCHEMA carecircle TO carecircle_app;
+GRANT USAGE ON SCHEMA carecircle TO carecircle_decider;
+GRANT USAGE ON SCHEMA carecircle TO carecircle_sealer;
+GRANT USAGE ON SCHEMA carecircle TO carecircle_auditor;
+
+REVOKE ALL ON FUNCTION carecircle.current_organization() FROM PUBLIC;
+GRANT ALL ON FUNCTION carecircle.current_organization() TO carecircle_app;
+GRANT ALL ON FUNCTION carecircle.current_organization() TO carecircle_decider;
+GRANT ALL ON FUNCTION carecircle.current_organization() TO carecircle_sealer;
+GRANT ALL ON FUNCTION carecircle.current_organization() TO carecircle_auditor;
+
+GRANT SELECT ON TABLE carecircle.audit_events TO carecircle_sealer;
+GRANT SELECT ON TABLE carecircle.audit_events TO carecircle_auditor;
+
+GRANT INSERT(organization_id) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(organization_id) ON TABLE carecircle.audit_events TO carecircle_decider;
+
+GRANT INSERT(id) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(id) ON TABLE carecircle.audit_events TO carecircle_decider;
+
+GRANT INSERT(kind) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(kind) ON TABLE carecircle.audit_events TO carecircle_decider;
+
+GRANT INSERT(actor) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(actor) ON TABLE carecircle.audit_events TO carecircle_decider;
+
+GRANT INSERT(provider_id) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(provider_id) ON TABLE carecircle.audit_events TO carecircle_decider;
+
+GRANT INSERT(patient_id) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(patient_id) ON TABLE carecircle.audit_events TO carecircle_decider;
+
+GRANT INSERT(action) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(action) ON TABLE carecircle.audit_events TO carecircle_decider;
+
+GRANT INSERT(purpose) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(purpose) ON TABLE carecircle.audit_events TO carecircle_decider;
+
+GRANT INSERT(allowed) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(allowed) ON TABLE carecircle.audit_events TO carecircle_decider;
+
+GRANT INSERT(code) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(code) ON TABLE carecircle.audit_events TO carecircle_decider;
+
+GRANT INSERT(as_of) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(as_of) ON TABLE carecircle.audit_events TO carecircle_decider;
+
+GRANT INSERT(believed_at) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(believed_at) ON TABLE carecircle.audit_events TO carecircle_decider;
+
+GRANT INSERT(basis_kinds) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(basis_kinds) ON TABLE carecircle.audit_events TO carecircle_decider;
+
+GRANT INSERT(basis_ids) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(basis_ids) ON TABLE carecircle.audit_events TO carecircle_decider;
+
+GRANT INSERT(basis_under) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(basis_under) ON TABLE carecircle.audit_events TO carecircle_decider;
+
+GRANT INSERT(basis_ends) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(basis_ends) ON TABLE carecircle.audit_events TO carecircle_decider;
+
+GRANT INSERT(request_id) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(request_id) ON TABLE carecircle.audit_events TO carecircle_decider;
+
+GRANT INSERT(detail) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(detail) ON TABLE carecircle.audit_events TO carecircle_decider;
+
+GRANT SELECT,INSERT ON TABLE carecircle.care_team_members TO carecircle_app;
+GRANT SELECT ON TABLE carecircle.care_team_members TO carecircle_decider;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.care_team_members TO carecircle_app;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.care_team_members TO carecircle_app;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.care_team_members TO carecircle_app;
+
+GRANT SELECT,INSERT ON TABLE carecircle.care_team_patients TO carecircle_app;
+GRANT SELECT ON TABLE carecircle.care_team_patients TO carecircle_decider;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.care_team_patients TO carecircle_app;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.care_team_patients TO carecircle_app;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.care_team_patients TO carecircle_app;
+
+GRANT SELECT,INSERT ON TABLE carecircle.care_teams TO carecircle_app;
+
+GRANT UPDATE(name) ON TABLE carecircle.care_teams TO carecircle_app;
+
+GRANT UPDATE(team_type) ON TABLE carecircle.care_teams TO carecircle_app;
+
+GRANT SELECT,INSERT ON TABLE carecircle.findings TO carecircle_app;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.findings TO carecircle_app;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.findings TO carecircle_app;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.findings TO carecircle_app;
+
+GRANT SELECT,INSERT ON TABLE carecircle.organizations TO carecircle_app;
+
+GRANT UPDATE(name) ON TABLE carecircle.organizations TO carecircle_app;
+
+GRANT SELECT,INSERT ON TABLE carecircle.panel_capacities TO carecircle_app;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.panel_capacities TO carecircle_app;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.panel_capacities TO carecircle_app;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.panel_capacities TO carecircle_app;
+
+GRANT SELECT,INSERT ON TABLE carecircle.patient_assignments TO carecircle_app;
+GRANT SELECT ON TABLE carecircle.patient_assignments TO carecircle_decider;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.patient_assignments TO carecircle_app;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.patient_assignments TO carecircle_app;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.patient_assignments TO carecircle_app;
+
+GRANT SELECT,INSERT ON TABLE carecircle.patient_identifiers TO carecircle_app;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.patient_identifiers TO carecircle_decider;
+
+GRANT SELECT(blind_index) ON TABLE carecircle.patient_identifiers TO carecircle_decider;
+
+GRANT SELECT(patient_id) ON TABLE carecircle.patient_identifiers TO carecircle_decider;
+
+GRANT SELECT,INSERT ON TABLE carecircle.patients TO carecircle_app;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.patients TO carecircle_decider;
+
+GRANT SELECT(id) ON TABLE carecircle.patients TO carecircle_decider;
+
+GRANT UPDATE(demographics) ON TABLE carecircle.patients TO carecircle_app;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.patients TO carecircle_decider;
+
+GRANT SELECT,INSERT ON TABLE carecircle.provider_identifiers TO carecircle_app;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.provider_identifiers TO carecircle_decider;
+
+GRANT SELECT(system) ON TABLE carecircle.provider_identifiers TO carecircle_decider;
+
+GRANT SELECT(value) ON TABLE carecircle.provider_identifiers TO carecircle_decider;
+
+GRANT SELECT(provider_id) ON TABLE carecircle.provider_identifiers TO carecircle_decider;
+
+GRANT SELECT,INSERT ON TABLE carecircle.provider_roles TO carecircle_app;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.provider_roles TO carecircle_app;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.provider_roles TO carecircle_app;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.provider_roles TO carecircle_app;
+
+GRANT SELECT,INSERT ON TABLE carecircle.providers TO carecircle_app;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.providers TO carecircle_decider;
+
+GRANT SELECT(id) ON TABLE carecircle.providers TO carecircle_decider;
+
+GRANT UPDATE(name) ON TABLE carecircle.providers TO carecircle_app;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.providers TO carecircle_decider;
+
+GRANT SELECT,INSERT ON TABLE carecircle.reassignment_destinations TO carecircle_app;
+
+GRANT SELECT,INSERT ON TABLE carecircle.reassignment_items TO carecircle_app;
+
+GRANT SELECT,INSERT ON TABLE carecircle.reassignment_outcomes TO carecircle_app;
+
+GRANT SELECT,INSERT ON TABLE carecircle.reassignments TO carecircle_app;
+
+GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_app;
+GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_decider;
+GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_sealer;
+GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_auditor;
+
+GRANT SELECT,INSERT ON TABLE carecircle.source_records TO carecircle_app;
+
+GRANT UPDATE(version) ON TABLE carecircle.source_records TO carecircle_app;
+
+GRANT UPDATE(version_at) ON TABLE carecircle.source_records TO carecircle_app;
+
+GRANT UPDATE(digest) ON TABLE carecircle.source_records TO carecircle_app;
+
+GRANT UPDATE(recorded_at) ON TABLE carecircle.source_records TO carecircle_app;
+
+GRANT SELECT,INSERT ON TABLE carecircle.units TO carecircle_app;
+
+GRANT UPDATE(name) ON TABLE carecircle.units TO carecircle_app;
