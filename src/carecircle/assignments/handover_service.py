@@ -10,12 +10,12 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from carecircle.actor import Actor, actor_of, organization_of
-from carecircle.assignments.rows import believed, count_primary_change, new_row, one_change, record
+from carecircle.assignments.rows import believed, count_primary_change, new_row, record
 from carecircle.assignments.rules import ASSIGNMENT_TYPES, AssignmentType
 from carecircle.assignments.tables import PatientAssignment
 from carecircle.audit.entry import Entry, append
 from carecircle.database.facts import supersede
-from carecircle.database.session import enter_tenant, lock_patient
+from carecircle.database.session import enter_tenant, lock_patient, one_change
 from carecircle.directory.service import AnyId, resolve_patient, resolve_provider
 from carecircle.errors import AssignmentNotFound, InvalidRequest
 from carecircle.identifiers import OrganizationId, to_text

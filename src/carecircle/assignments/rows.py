@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -14,19 +13,11 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 from carecircle.assignments.tables import PatientAssignment
 from carecircle.audit import metrics
-from carecircle.database.constraints import translate, translated
+from carecircle.database.constraints import translate
 from carecircle.database.facts import supersede
 from carecircle.errors import PrimaryAlreadyAssigned
 from carecircle.identifiers import OrganizationId, new_id, to_text
 from carecircle.period import FOREVER, Period, show
-
-
-@asynccontextmanager
-async def one_change(db: AsyncSession) -> AsyncIterator[None]:
-    """All of a change, or nothing: a caller who catches a refusal and commits all the same keeps no half of it."""
-    with translated():
-        async with db.begin_nested():
-            yield
 
 
 async def primary_at(

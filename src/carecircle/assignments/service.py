@@ -17,7 +17,6 @@ from carecircle.assignments.rows import (
     held,
     holds,
     new_row,
-    one_change,
     primary_at,
     record,
 )
@@ -25,7 +24,7 @@ from carecircle.assignments.rules import ASSIGNMENT_TYPES, DEFAULT_SCOPE, Assign
 from carecircle.assignments.tables import PatientAssignment
 from carecircle.audit.entry import Entry, append
 from carecircle.database.constraints import translated
-from carecircle.database.session import enter_tenant, instant, lock_patient
+from carecircle.database.session import enter_tenant, instant, lock_patient, one_change
 from carecircle.directory.service import AnyId, resolve_patient, resolve_provider
 from carecircle.errors import AssignmentNotFound, InvalidPeriod, InvalidRequest, StaleVersion
 from carecircle.identifiers import to_text

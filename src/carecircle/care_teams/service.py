@@ -13,9 +13,8 @@ from carecircle.actor import Actor, actor_of, organization_of
 from carecircle.audit.entry import Entry, append
 from carecircle.care_teams.rules import default_scope
 from carecircle.care_teams.tables import CareTeam, CareTeamMember, CareTeamPatient
-from carecircle.database.constraints import translated
 from carecircle.database.facts import supersede
-from carecircle.database.session import enter_tenant, instant
+from carecircle.database.session import enter_tenant, instant, one_change
 from carecircle.directory.service import AnyId, resolve_patient, resolve_provider
 from carecircle.errors import CareTeamNotFound
 from carecircle.identifiers import CareTeamId, OrganizationId, new_id, to_text
@@ -32,7 +31,7 @@ async def create_team(
 ) -> CareTeamId:
     """A new team without patients or members. Raises InvalidRequest for an unknown type."""
     who = actor_of(actor)
-    with translated():
+    async with one_change(db):
         tenant = await enter_tenant(db, organization_of(organization))
         team_id = CareTeamId(new_id())
         db.add(CareTeam(organization_id=tenant, id=team_id, name=name, team_type=team_type, value=to_text(team_id)))
@@ -55,7 +54,7 @@ async def add_member(
 ) -> CareTeamMember:
     """Seat a provider on a team. Raises OverlappingMembership when seated already, CareTeamNotFound, ProviderNotRegistered."""
     who = actor_of(actor)
-    with translated():
+    async with one_change(db):
         tenant = await enter_tenant(db, organization_of(organization))
         await _require(db, tenant, care_team_id)
         provider_id = await resolve_provider(db, tenant, provider)
@@ -89,7 +88,7 @@ async def add_patient(
 ) -> CareTeamPatient:
     """Give a team a patient to look after. Raises PatientAlreadyOnTeam, CareTeamNotFound, PatientNotRegistered."""
     who = actor_of(actor)
-    with translated():
+    async with one_change(db):
         tenant = await enter_tenant(db, organization_of(organization))
         await _require(db, tenant, care_team_id)
         patient_id = await resolve_patient(db, tenant, patient)
@@ -120,7 +119,7 @@ async def end_membership(
 ) -> int:
     """End a provider's seats on a team, now and ahead; how many there were."""
     who = actor_of(actor)
-    with translated():
+    async with one_change(db):
         tenant = await enter_tenant(db, organization_of(organization))
         provider_id = await resolve_provider(db, tenant, provider)
         now = await instant(db)

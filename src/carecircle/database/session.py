@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from carecircle.database.constraints import translate
+from carecircle.database.constraints import translate, translated
 from carecircle.database.reach import Reach
 from carecircle.identifiers import OrganizationId
 
@@ -42,6 +42,14 @@ async def transaction(engine: AsyncEngine, organization_id: UUID | None = None) 
             yield session
     except (SQLAlchemyError, OSError) as error:
         raise translate(error) from None
+
+
+@asynccontextmanager
+async def one_change(db: AsyncSession) -> AsyncIterator[None]:
+    """All of a change, or nothing: a caller who catches a refusal and commits all the same keeps no half of it."""
+    with translated():
+        async with db.begin_nested():
+            yield
 
 
 async def enter_tenant(session: AsyncSession, organization_id: UUID) -> OrganizationId:

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from carecircle.actor import organization_of
+from carecircle.audit import metrics
 from carecircle.database.constraints import translated
 from carecircle.database.instants import Instant
 from carecircle.database.session import enter_tenant, instant
@@ -41,6 +42,7 @@ async def gaps(db: AsyncSession, *, days: int = 0, limit: int = 1000, organizati
         said = {"tenant": tenant, "now": now, "until": now + timedelta(days=days)}
         counted = (await db.execute(_COUNT, said)).one()
         rows = await db.execute(_LIST, said | {"limit": limit})
+        metrics.set_patients_without_primary(tenant, counted[0])
         return Gaps(counted[0], counted[1], [Gap(*row) for row in rows])
 
 

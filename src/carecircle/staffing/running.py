@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from carecircle.audit import metrics
 from carecircle.errors import StaleVersion
 from carecircle.staffing.apply_service import Batch, apply_batch
 from carecircle.staffing.revert_service import revert_batch
@@ -75,6 +76,7 @@ async def run_revert(
 async def _run(begin: Begin, one: Callable[[AsyncSession], Awaitable[Batch]]) -> AsyncIterator[Progress]:
     began = time.monotonic()
     outcomes: Counter[str] = Counter()
+    metrics.BULK_REASSIGNMENTS.inc()
     while True:
         batch = await _persist(begin, one)
         outcomes += batch.outcomes

@@ -93,8 +93,7 @@ def upgrade() -> None:
     op.execute(f"grant insert ({told}) on carecircle.audit_events to carecircle_app, carecircle_decider")
     op.execute("grant select on carecircle.audit_events to carecircle_sealer, carecircle_auditor")
     op.execute(
-        "create policy app_records on carecircle.audit_events for insert to carecircle_app"
-        f" with check ({TENANT})"
+        f"create policy app_records on carecircle.audit_events for insert to carecircle_app with check ({TENANT})"
     )
     op.execute(
         "create policy decider_records on carecircle.audit_events for insert to carecircle_decider"
