@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from carecircle.cli.output import formula_safe
 from tests.cli.conftest import Command
@@ -90,6 +96,53 @@ def test_a_name_cannot_become_a_formula_or_speak_to_the_terminal(carecircle: Com
     assert "=cmd()" in as_table
 
 
+@pytest.mark.parametrize("speaking", ["\x1b[2J", "\x9b2J", "\x7f", "\r", "\n", "\u202e"])
+def test_a_name_cannot_speak_to_the_terminal_anywhere(carecircle: Command, own: str, speaking: str) -> None:
+    added = carecircle("provider", "add", "--identifier", "evil", "--name", f"Zebra{speaking}B", organization=own)
+    assert added.code == 0
+    assert carecircle("assign", "primary", "patient", "evil", organization=own).code == 0
+    check = ("check", "evil", "read", "patient")
+    shown = [
+        carecircle(*command, *how, organization=own)
+        for command in (check, ("who-can", "patient"), ("assign", "history", "patient"))
+        for how in ((), ("-o", "json"), ("-o", "csv"))
+    ] + [carecircle(*check, "--explain", organization=own)]
+    for ran in shown:
+        assert ran.code == 0, ran.err
+        assert f"Zebra{speaking}" not in ran.out + ran.err
+    escaped = speaking[0].encode("unicode_escape").decode()
+    assert shown[0].lines[0].startswith(f"ALLOWED: Zebra{escaped}")
+    assert f"Zebra{escaped}" in shown[3].out
+    assert f"Zebra{escaped}" in shown[-1].out
+    # JSON only looks different: it reads as the same name.
+    assert shown[4].json["providers"][0]["name"] == f"Zebra{speaking}B"
+
+
+def test_what_somebody_typed_cannot_speak_to_the_terminal(carecircle: Command, tmp_path: Path) -> None:
+    evil = "no\x1b[2J\x9bwhere"
+    for how in ("table", "json"):
+        ran = carecircle("check", "a", "read", "b", "-o", how, "--organization", evil, organization=None)
+        assert "\x1b" not in ran.err
+        assert ran.code == 5, ran.err
+        ran = carecircle("import", "fhir", str(tmp_path / "no\x1b[2Jwhere"), "-o", how)
+        assert (ran.code, "\x1b" in ran.err) == (7, False)
+        assert "no\\x1b[2Jwhere" in ran.err or "no\\u001b[2Jwhere" in ran.err
+
+
+def test_names_are_read_at_once(carecircle: Command) -> None:
+    seen: list[str] = []
+
+    def remember(_: Any, __: Any, statement: str, *___: Any) -> None:
+        seen.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", remember)
+    try:
+        assert len(carecircle("who-can", "N-0002", "-o", "json").json["providers"]) > 3
+    finally:
+        event.remove(Engine, "before_cursor_execute", remember)
+    assert sum("providers" in statement for statement in seen) == 1
+
+
 def test_formulas_and_plain_cells() -> None:
     assert [formula_safe(cell) for cell in ("=1", "+1", "-1", "@x", "\tx", "\rx")] == [
         "'=1", "'+1", "'-1", "'@x", "'\tx", "'\rx",
@@ -112,3 +165,7 @@ def test_every_command_shows_an_example(carecircle: Command) -> None:
         ran = carecircle(*command.split(), "--help", COLUMNS="200")
         assert ran.code == 0
         assert "Example: " in ran.out, command
+
+
+def test_the_help_says_which_source_is_meant_by_default(carecircle: Command) -> None:
+    assert "fhir, unless said" in carecircle("import", "fhir", "--help", COLUMNS="200").out

@@ -48,6 +48,23 @@ def test_once_and_once_more(tmp_path: Path) -> None:
     assert time.monotonic() - between < 30
 
 
+def test_three_at_once_in_a_fresh_home_make_one_demo(tmp_path: Path) -> None:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("CARECIRCLE_")}
+    command = [sys.executable, "-c", "from carecircle.cli.main import run; run()", "demo", "--once"]
+    started = [
+        subprocess.Popen(
+            command, env=clean | {"CARECIRCLE_HOME": str(tmp_path)},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(3)
+    ]  # fmt: skip
+    ran = [(*one.communicate(timeout=120), one.returncode) for one in started]
+    assert [code for _, _, code in ran] == [0, 0, 0], [err for _, err, _ in ran]
+    assert sum("Inventing" in err for _, err, _ in ran) == 1
+    for out, _, _ in ran:
+        assert re.findall(r"^(ALLOWED|DENIED)", out, re.MULTILINE) == EXPECTED
+
+
 def test_then_it_serves_and_what_it_prints_can_be_pasted(place: Place) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import orjson
 import pytest
 
 from carecircle import errors
-from carecircle.cli.exits import exit_code
+from carecircle.cli.exits import UNREAD, exit_code
 from carecircle.errors import CareCircleError, Undecidable
-from tests.cli.conftest import Command, embedded
+from tests.cli.conftest import Command, Place, embedded
 
 ALL_ERRORS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, CareCircleError)]
 
@@ -105,6 +108,30 @@ def test_an_unexpected_error_shows_its_name_and_no_value(carecircle: Command, mo
     assert (ran.code, ran.out) == (1, "")
     assert "builtins.RuntimeError" in ran.err
     assert "4711" not in ran.err
+
+
+@pytest.mark.parametrize("lines", [0, 1])
+@pytest.mark.parametrize("how", ["table", "json", "csv"])
+def test_a_reader_who_leaves_is_no_error(place: Place, lines: int, how: str) -> None:
+    """With 0 the reader has gone before the first byte; a panel is longer than what is written at once."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("CARECIRCLE_")}
+    command = ["panel", "okafor", "-o", how, "--organization", "north-hospital"]
+    running = subprocess.Popen(
+        [sys.executable, "-c", "from carecircle.cli.main import run; run()", *command],
+        env=clean | place.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert running.stdout is not None
+    assert running.stderr is not None
+    for _ in range(lines):
+        assert running.stdout.readline()
+    running.stdout.close()
+    told = running.stderr.read()
+    running.stderr.close()
+    ended = running.wait(timeout=60)
+    assert "Traceback" not in told
+    assert "rror" not in told
+    # With a line read, all may have been written before the reader left.
+    assert ended in ({UNREAD} if not lines else {0, UNREAD}), told
 
 
 def test_an_interrupt_is_130(carecircle: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ import psutil
 import pytest
 
 import carecircle
+from carecircle.database import supervisor
 from carecircle.database.binaries import OVERRIDE, all_binaries, find_binaries, wheel_directory
 from carecircle.database.embedded import EmbeddedServer
 from carecircle.errors import DatabaseUnavailable
@@ -38,6 +39,14 @@ server = EmbeddedServer.start(Path(sys.argv[1]), settings={"fsync": "off"})
 print("owner" if server.owned else "sharer", server.port, server.bin_dir, flush=True)
 sys.stdin.read()
 server.stop()
+"""
+# An owner that says its server came up, and stays until it was given up.
+KEEP = """
+import subprocess, sys
+supervisor = subprocess.Popen([sys.executable, *sys.argv[1:]], stdin=subprocess.PIPE)
+supervisor.stdin.write(b"keep\\n")
+supervisor.stdin.flush()
+sys.exit(supervisor.wait())
 """
 
 
@@ -184,13 +193,71 @@ def test_a_wrong_password_is_refused(made: Path, started: Callable[..., Embedded
         ask(server, "SELECT 1", password="wrong", **where)
 
 
-def test_a_killed_server_starts_again_with_its_data(made: Path, started: Callable[..., EmbeddedServer]) -> None:
+def test_a_server_killed_with_its_supervisor_starts_again_with_its_data(
+    made: Path, started: Callable[..., EmbeddedServer]
+) -> None:
     first = started(made)
     ask(first, "CREATE TABLE kept (n int)", "INSERT INTO kept VALUES (7) RETURNING n")
-    postmaster(first).kill()
+    killed = postmaster(first)
+    parent = killed.parent()
+    assert parent is not None
+    parent.kill()
+    killed.kill()
     second = started(made)
     assert second.owned
     assert ask(second, "SELECT n FROM kept") == 7
+
+
+def test_a_killed_server_comes_back_while_its_owner_lives(made: Path, started: Callable[..., EmbeddedServer]) -> None:
+    server = started(made)
+    ask(server, "CREATE TABLE kept (n int)", "INSERT INTO kept VALUES (7) RETURNING n")
+    for _ in range(2):
+        killed = postmaster(server)
+        killed.kill()
+        assert soon(lambda: answers_with(server, 7))
+        assert postmaster(server).pid != killed.pid
+    assert ask(server, "SELECT n FROM kept", host=str(server.socket_dir), port=server.port) == 7
+    assert not started(made).owned
+    server.stop()
+    assert soon(lambda: ask(server, "SELECT n FROM kept") == 7)  # for the other one's sake
+
+
+def test_a_server_that_came_back_is_stopped_with_its_owner(made: Path) -> None:
+    with EmbeddedServer.start(made, settings=FAST) as server:
+        killed = postmaster(server)
+        killed.kill()
+        assert soon(lambda: answers_with(server, 1, "SELECT 1"))
+        again = postmaster(server)
+    assert not again.is_running()
+    assert not listens(server.port)
+
+
+def test_a_server_may_be_stopped_while_it_is_coming_back(made: Path) -> None:
+    with EmbeddedServer.start(made, settings=FAST) as server:
+        postmaster(server).kill()
+    assert not listens(server.port)
+    with EmbeddedServer.start(made, settings=FAST) as server:
+        assert ask(server, "SELECT 1") == 1
+
+
+@pytest.mark.parametrize(("status", "launches"), [("3", 6), ("0", 1)])
+def test_a_server_that_dies_again_and_again_is_given_up(tmp_path: Path, status: str, launches: int) -> None:
+    command = ["/bin/sh", "-c", f"echo up >> launched; sleep 0.2; exit {status}"]
+    locks = [str(tmp_path / "supervisor.lock"), str(tmp_path / "users.lock")]
+    kept = subprocess.run(
+        [sys.executable, "-c", KEEP, supervisor.__file__, *locks, "-", "-", *command],
+        cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    assert kept.stdout.splitlines()[1:] == [f"exit {status}"]
+    assert len((tmp_path / "launched").read_text().splitlines()) == launches
+
+
+def answers_with(server: EmbeddedServer, value: int, statement: str = "SELECT n FROM kept") -> bool:
+    """Whether the server answers, and so; one that is killed or coming up does not."""
+    try:
+        return bool(ask(server, statement) == value)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return False
 
 
 def test_the_server_stops_when_its_owner_is_killed(made: Path) -> None:
@@ -229,9 +296,9 @@ def test_a_server_whose_supervisor_was_killed_is_stopped_by_its_last_user(
     made: Path, started: Callable[..., EmbeddedServer], owner_leaves: str
 ) -> None:
     server = started(made)
-    supervisor = postmaster(server).parent()
-    assert supervisor is not None
-    supervisor.kill()
+    parent = postmaster(server).parent()
+    assert parent is not None
+    parent.kill()
     assert ask(server, "SELECT 1") == 1
     sharer = started(made)
     assert not sharer.owned
@@ -248,9 +315,9 @@ def test_a_server_left_without_owner_and_supervisor_is_replaced(
     owner = process(made)
     _, port, _ = said(owner)
     pid = int(next(made.glob("*/data/postmaster.pid")).read_text().splitlines()[0])
-    supervisor = psutil.Process(pid).parent()
-    assert supervisor is not None
-    supervisor.kill()
+    parent = psutil.Process(pid).parent()
+    assert parent is not None
+    parent.kill()
     owner.kill()
     owner.communicate()
     assert listens(int(port))

@@ -32,8 +32,8 @@ from carecircle.cli.host_table import (
     progress,
 )
 from carecircle.cli.options import OutputOption
-from carecircle.cli.output import Output, emit, emit_json, emit_one, note, say
-from carecircle.cli.quality_primary import printable, text_of
+from carecircle.cli.output import Output, emit, emit_json, emit_one, note, printable, say
+from carecircle.cli.quality_primary import text_of
 from carecircle.errors import ConfirmationRequired
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def plan_(
     elif output is Output.csv:
         emit_one(_figures(found), how=output)
     else:
-        print(_described(host, found))
+        print("\n".join(map(printable, _described(host, found).split("\n"))))
     if not found.nothing_to_do:
         raise typer.Exit(exits.FINDINGS)
 
@@ -176,7 +176,7 @@ def revert_(
         emit_json(asdict(done))
     elif done.left_alone or output is Output.csv:
         columns = ("organization", "patient", "row_id", "because")
-        rows = [{name: printable(text) for name, text in asdict(one).items()} for one in done.left_alone]
+        rows = [asdict(one) for one in done.left_alone]
         emit(rows, columns=columns, name="left_alone", how=output)
     if done.nothing_to_do:
         note("Nothing to revert: no run on this table waits to be undone.", output)

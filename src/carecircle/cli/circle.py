@@ -54,13 +54,10 @@ class Desk:
 
     async def names(self, providers: Iterable[UUID]) -> dict[UUID, str]:
         """The names of those providers who have one."""
-        from carecircle.directory.tables import Provider
+        from carecircle.directory.service import names_of
 
-        async def look(session: AsyncSession) -> dict[UUID, str]:
-            found = [await session.get(Provider, (self.organization, provider)) for provider in set(providers)]
-            return {provider.id: provider.name for provider in found if provider is not None and provider.name}
-
-        return await self.read(look)
+        wanted = set(providers)
+        return await self.read(lambda session: names_of(session, self.organization, wanted))
 
 
 def at_desk(slug: str | None, work: Callable[[Desk], Awaitable[T]]) -> T:

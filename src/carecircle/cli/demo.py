@@ -91,12 +91,14 @@ async def _look_around(settings: Settings, at: Reach) -> Shown:
     from carecircle.actor import acting_as
     from carecircle.bootstrap import assemble
     from carecircle.demo.people import NORTH
-    from carecircle.demo.service import build, is_there
+    from carecircle.demo.service import build
 
     async with assemble(settings, at) as circle:
-        if not await is_there(circle.engine):
-            say("Inventing 2 organizations, 40 providers and 3,000 patients …")
-        built = await build(circle.engine, circle.keyring)
+        built = await build(
+            circle.engine,
+            circle.keyring,
+            beginning=lambda: say("Inventing 2 organizations, 40 providers and 3,000 patients …"),
+        )
         tenant = built.organizations[NORTH.slug]
         with acting_as(organization=tenant, actor=operator()):
             return await _ask(circle, tenant)

@@ -19,6 +19,8 @@ USAGE = 2
 DENIED = 10
 FINDINGS = 11
 INTERRUPTED = 130
+# Whoever read the answer left before its end; what a shell says of a program that SIGPIPE ended.
+UNREAD = 141
 
 # An error takes the code of its nearest ancestor here.
 BY_ERROR: dict[type[CareCircleError], int] = {

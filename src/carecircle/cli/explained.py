@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from carecircle.cli.output import printable
 from carecircle.identifiers import to_text
 from carecircle.period import Period, show
 
@@ -40,7 +41,7 @@ def headline(decision: AccessDecision, who: str = NOBODY_NAMED) -> str:
     deed = DEEDS.get(question.action, "do this with this patient's record")
     when = " now" if question.as_of is None else f" at {show(decision.as_of)}"
     known = "" if question.believed_at is None else f", going by what was known at {exactly(question.believed_at)}"
-    return f"{verdict}: {who} {may} {deed}{when}{known}."
+    return f"{verdict}: {printable(who)} {may} {deed}{when}{known}."
 
 
 def exactly(instant: datetime) -> str:
@@ -158,7 +159,7 @@ def _path(path: MissingPath) -> str:
 
 def words(kind: str) -> str:
     """A kind of basis as people say it."""
-    return WORDS.get(kind, kind.replace("_", " "))
+    return WORDS.get(kind, printable(kind.replace("_", " ")))
 
 
 def _missing(path: MissingPath) -> dict[str, Any]:

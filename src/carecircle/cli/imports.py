@@ -33,7 +33,7 @@ def _group() -> None:
 def fhir(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A bundle, an NDJSON file, or a folder of them.")],
     source: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What this source is called from now on; the path's name.")
+        str | None, typer.Option(metavar="NAME", help="What this source is called from now on; fhir, unless said.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Also where it ends more facts than is usual.")] = False,
     organization: OrganizationOption = None,

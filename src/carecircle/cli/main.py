@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import os
+import select
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -23,9 +24,9 @@ from carecircle.cli import (
     registering,
     serving,
 )
-from carecircle.cli.exits import UNEXPECTED, exit_code
+from carecircle.cli.exits import UNEXPECTED, UNREAD, exit_code
 from carecircle.cli.options import Invocation
-from carecircle.cli.output import SCHEMA_VERSION, Output, say
+from carecircle.cli.output import SCHEMA_VERSION, Output, json_text, printable, say
 from carecircle.errors import CareCircleError
 
 app = typer.Typer(
@@ -74,12 +75,37 @@ def version() -> None:
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """The command's entry point; ends the process with its exit code."""
+    code: int | str | None
+    try:
+        try:
+            code = _ran(arguments)
+        except SystemExit as ended:
+            # typer ends a command that nobody reads any more with 1.
+            code = UNREAD if ended.code == UNEXPECTED and _unread() else ended.code
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = UNREAD
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in _unread():  # what is still to be written at the interpreter's end must not fail again
+            os.dup2(nowhere, stream)
+    sys.exit(code)
+
+
+def _unread() -> list[int]:
+    """Those of stdout and stderr whose reader has gone, as `head` does."""
+    streams = select.poll()
+    for stream in (1, 2):
+        streams.register(stream, 0)
+    return [stream for stream, event in streams.poll(0) if event & select.POLLERR]
+
+
+def _ran(arguments: Sequence[str] | None) -> int:
     said = Invocation()
     try:
         app(args=None if arguments is None else list(arguments), obj=said)
     except CareCircleError as error:
         _tell(said, error.message, error.code)
-        sys.exit(exit_code(type(error)))
+        return exit_code(type(error))
     except Exception as error:  # noqa: BLE001  # the last door: a traceback's values may be a patient's
         _tell(
             said,
@@ -87,16 +113,16 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
             "data. Please report this name, the command without its ids, and the output of: carecircle version.",
             CareCircleError.code,
         )
-        sys.exit(UNEXPECTED)
-    sys.exit(0)
+        return UNEXPECTED
+    return 0
 
 
 def _tell(said: Invocation, message: str, code: str) -> None:
     if said.output is Output.json:
         told: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "error": {"code": code, "message": message}}
-        say(json.dumps(told, ensure_ascii=False))
+        say(json_text(told))
     else:
-        say(f"error: {message} [{code}]")
+        say(f"error: {printable(message)} [{code}]")
 
 
 def _names(error: BaseException) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -36,8 +38,13 @@ def console(*, err: bool = False) -> Console:
     """A rich console of stdout or stderr."""
     from rich.console import Console
 
+    class Ours(Console):
+        def on_broken_pipe(self) -> None:
+            """Rich would end the process here with 1; how it ends is said in one place (main.py)."""
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
     stream = sys.stderr if err else sys.stdout
-    return Console(
+    return Ours(
         file=stream,
         width=None if stream.isatty() else UNBROKEN,
         highlight=False,
@@ -46,9 +53,24 @@ def console(*, err: bool = False) -> Console:
     )
 
 
+def printable(text: str) -> str:
+    """Text from anywhere, so that it cannot speak to the terminal: what does not print is escaped, as in \\x1b."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
+def json_text(told: Any, *, indent: int | None = None) -> str:
+    """JSON that reads the same and is safe on a terminal too: what does not print is escaped within its strings."""
+    whole = json.dumps(told, default=_plain, indent=indent, ensure_ascii=False)
+    if whole.isprintable():
+        return whole
+    return "".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in whole)
+
+
 def say(message: str = "") -> None:
     """A message for people, on stderr."""
-    print(message, file=sys.stderr)
+    print("\n".join(map(printable, message.split("\n"))), file=sys.stderr)
 
 
 def note(message: str, how: Output) -> None:
@@ -59,7 +81,7 @@ def note(message: str, how: Output) -> None:
 
 def emit_json(body: Mapping[str, Any]) -> None:
     """One JSON object with its `schema_version`."""
-    print(json.dumps({"schema_version": SCHEMA_VERSION, **body}, default=_plain, indent=2, ensure_ascii=False))
+    print(json_text({"schema_version": SCHEMA_VERSION, **body}, indent=2))
 
 
 def emit(
@@ -121,9 +143,7 @@ def _cell(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, list | tuple):
         return ", ".join(map(_cell, value))
-    text = show(value) if isinstance(value, datetime) else str(_plain(value))
-    # A name may come from anywhere: it must not speak to the terminal.
-    return "".join(letter if letter.isprintable() else "�" for letter in text)
+    return printable(show(value) if isinstance(value, datetime) else str(_plain(value)))
 
 
 def _plain(value: Any) -> str | None:

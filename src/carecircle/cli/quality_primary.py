@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import json
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -37,7 +36,7 @@ from carecircle.cli.host_table import (
     progress,
 )
 from carecircle.cli.options import OrganizationOption, OutputOption
-from carecircle.cli.output import SCHEMA_VERSION, Output, formula_safe, note
+from carecircle.cli.output import SCHEMA_VERSION, Output, formula_safe, json_text, note, printable
 from carecircle.errors import OrganizationRequired
 from carecircle.settings import Settings
 
@@ -169,7 +168,7 @@ class _Printer:
         self.patients, self.rows = self.patients + 1, self.rows + len(one.demoted)
         if self.how is Output.json:
             separator = "," if self.patients > 1 else ""
-            print(f"{separator}\n  {json.dumps(asdict(one), ensure_ascii=False)}", end="")
+            print(f"{separator}\n  {json_text(asdict(one))}", end="")
         elif self.how is Output.csv:
             for row in one.rows:
                 cells = (
@@ -206,9 +205,4 @@ def text_of(one: SeveralPrimaries) -> str:
     for row in one.rows:
         what, since = "keep  " if row.keep else "demote", row.assigned_at or "at an unknown time"
         lines.append(f"  {what}  {printable(row.id)}  provider {printable(row.provider)}, assigned {printable(since)}")
-    return "\n".join([*lines, "  To fix it by hand:", *(f"    {line}" for line in one.fix.splitlines()), ""])
-
-
-def printable(text: str) -> str:
-    """A host's id may be any text: it must not speak to the terminal."""
-    return "".join(letter if letter.isprintable() else "�" for letter in text)
+    return "\n".join([*lines, "  To fix it by hand:", *(f"    {printable(line)}" for line in one.fix.split("\n")), ""])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from carecircle.actor import Actor
@@ -17,6 +18,7 @@ from carecircle.assignments.tables import PatientAssignment
 from carecircle.audit.entry import Entry, append
 from carecircle.care_teams.rules import default_scope
 from carecircle.care_teams.tables import CareTeam, CareTeamMember, CareTeamPatient
+from carecircle.database.constraints import translated
 from carecircle.database.crypto import Keyring
 from carecircle.database.facts import Table, supersede
 from carecircle.database.reach import Reach
@@ -35,6 +37,7 @@ from carecircle.period import FOREVER
 
 BUILDER = Actor.service("demo")
 SOURCE = "demo"
+LOCK = ("pg_advisory_lock", "pg_advisory_unlock")
 # For an auditor's shell: what was asked last.
 LATEST_ENTRIES = "select recorded_at, action, allowed, code from carecircle.audit_events order by 1 desc limit 12"
 
@@ -58,30 +61,53 @@ async def is_there(engine: AsyncEngine) -> bool:
     return True
 
 
-async def build(engine: AsyncEngine, keyring: Keyring) -> Built:
-    """Make what is missing of the demo. Each organization is there as a whole or not at all.
+async def build(engine: AsyncEngine, keyring: Keyring, *, beginning: Callable[[], None] | None = None) -> Built:
+    """Make what is missing of the demo, calling `beginning` before when anything is. One process at a time makes it.
 
     Raises AlreadyRegistered when somebody else's organization has a slug of the demo's.
     """
     organizations, fresh = {}, False
-    for house in HOUSES:
-        async with transaction(engine) as session:
-            try:
-                await find_organization(session, house.slug)
-                known = True
-            except OrganizationNotFound:
-                known = False
-        async with transaction(engine) as session:
-            tenant = await register_organization(
-                session, slug=house.slug, name=house.name, organization_id=fixed_id(house.slug), actor=BUILDER
-            )
-            if not known:
-                fresh = True
-                await _fill(session, keyring, tenant, house)
-        async with transaction(engine, tenant) as session:
-            await _correct(session, tenant, house)
-        organizations[house.slug] = tenant
+    async with _alone(engine):
+        if beginning is not None and not await is_there(engine):
+            beginning()
+        for house in HOUSES:
+            async with transaction(engine) as session:
+                try:
+                    await find_organization(session, house.slug)
+                    known = True
+                except OrganizationNotFound:
+                    known = False
+            async with transaction(engine) as session:
+                tenant = await register_organization(
+                    session, slug=house.slug, name=house.name, organization_id=fixed_id(house.slug), actor=BUILDER
+                )
+                if not known:
+                    fresh = True
+                    await _fill(session, keyring, tenant, house)
+            async with transaction(engine, tenant) as session:
+                await _correct(session, tenant, house)
+            organizations[house.slug] = tenant
     return Built(organizations, fresh)
+
+
+@asynccontextmanager
+async def _alone(engine: AsyncEngine) -> AsyncIterator[None]:
+    """Wait until nobody else in this database builds the demo, then keep others waiting until the block ends."""
+    lock, unlock = (text(f"select {what}(hashtextextended('carecircle.demo', 0))") for what in LOCK)
+    with translated():
+        held = await engine.connect()
+    try:
+        with translated():
+            # Outside a transaction: one that idles while the work goes on elsewhere would be ended.
+            await held.execution_options(isolation_level="AUTOCOMMIT")
+            await held.execute(lock)
+        try:
+            yield
+        finally:
+            with translated():
+                await held.execute(unlock)
+    finally:
+        await held.close()
 
 
 async def instants_of(session: AsyncSession, tenant: OrganizationId, house: House, asked: Asked) -> Instants:

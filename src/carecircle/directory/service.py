@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -181,6 +181,13 @@ def sealed_demographics(
         return None
     plain = json.dumps({key: value for key, value in given.items() if value}).encode()
     return ring.seal(plain, tenant, "patients", "demographics", patient_id)
+
+
+async def names_of(db: AsyncSession, tenant: UUID, providers: Iterable[UUID]) -> dict[UUID, str]:
+    """The names of those of these providers who have one."""
+    wanted = any_(bindparam("wanted", list(providers), ARRAY(Uuid)))  # one parameter, however many there are
+    query = select(Provider.id, Provider.name).where(Provider.organization_id == tenant, Provider.id == wanted)
+    return {provider: name for provider, name in await db.execute(query) if name}
 
 
 async def resolve_provider(db: AsyncSession, tenant: OrganizationId, provider: AnyId) -> ProviderId:
