@@ -13,6 +13,7 @@ import pytest
 
 from carecircle import errors
 from carecircle.cli.exits import UNREAD, exit_code
+from carecircle.cli.output import as_called_here
 from carecircle.errors import CareCircleError, Undecidable
 from tests.cli.conftest import Command, Place, embedded
 
@@ -140,3 +141,12 @@ def test_an_interrupt_is_130(carecircle: Command, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("carecircle.access.service.Access.explain", interrupted)
     assert carecircle("check", "okafor", "read", "N-0001").code == 130
+
+
+def test_advice_names_the_command_as_it_is_called_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    sentence = "There is no database yet; make one with: carecircle db upgrade. carecircle is calm."
+    assert as_called_here(sentence) == sentence
+    monkeypatch.setenv("CARECIRCLE_COMMAND", "./dev run")
+    assert (
+        as_called_here(sentence) == "There is no database yet; make one with: ./dev run db upgrade. carecircle is calm."
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +11,7 @@ import typer
 from carecircle.cli.ask import show_decision
 from carecircle.cli.circle import database, operator
 from carecircle.cli.explained import exactly
-from carecircle.cli.output import console, say
+from carecircle.cli.output import command_name, console, say
 from carecircle.cli.serving import HOST, PORT, require_free
 from carecircle.errors import ConfirmationRequired, DatabaseNotMigrated, DatabaseUnavailable
 from carecircle.settings import Settings
@@ -133,7 +132,7 @@ def _print(shown: Shown) -> None:
     from carecircle.demo.stories import AT_HOME, QUESTIONS
     from carecircle.period import show
 
-    out, name = console(), _name()
+    out, name = console(), command_name()
     names = {person.short: person.name for person in NORTH.people}
     out.print("DEMO DATA: nobody here exists.", style="bold reverse")
     out.print(
@@ -188,9 +187,9 @@ def _serve(settings: Settings, at: Reach, shown: Shown, port: int) -> None:
         f"""
 In another terminal:
   export CARECIRCLE_ORGANIZATION={NORTH.slug}
-  {_name()} check {provider} read {AT_HOME} --explain
-  {_name()} who-can {AT_HOME}
-  {_name()} assign history {AT_HOME}
+  {command_name()} check {provider} read {AT_HOME} --explain
+  {command_name()} who-can {AT_HOME}
+  {command_name()} assign history {AT_HOME}
 
 Over HTTP, with a token that is believed for 8 hours:
   TOKEN={token}
@@ -201,8 +200,3 @@ Serving at http://{HOST}:{port} until Ctrl-C.""",
         flush=True,
     )
     serve(settings, at, host=HOST, port=port, workers=1)
-
-
-def _name() -> str:
-    """How this command is called here: the clone's script says so."""
-    return os.environ.get("CARECIRCLE_COMMAND", "carecircle")

@@ -6,6 +6,7 @@ import csv
 import errno
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -68,9 +69,23 @@ def json_text(told: Any, *, indent: int | None = None) -> str:
     return "".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in whole)
 
 
+# The commands that sentences of other packages advise.
+_ADVISED = ("assign", "db", "demo", "import", "organization", "patient", "provider", "quality", "reassign", "token")
+
+
+def command_name() -> str:
+    """How this command is called here: the clone's script says so."""
+    return os.environ.get("CARECIRCLE_COMMAND", "carecircle")
+
+
+def as_called_here(text: str) -> str:
+    """A sentence whose advice can be pasted: the commands it names are called as they are here."""
+    return re.sub(rf"\bcarecircle (?=(?:{'|'.join(_ADVISED)})\b)", f"{command_name()} ", text)
+
+
 def say(message: str = "") -> None:
     """A message for people, on stderr."""
-    print("\n".join(map(printable, message.split("\n"))), file=sys.stderr)
+    print("\n".join(map(printable, as_called_here(message).split("\n"))), file=sys.stderr)
 
 
 def note(message: str, how: Output) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from carecircle.cli.circle import Desk, at_desk, database
 from carecircle.cli.options import OrganizationOption, OutputOption
-from carecircle.cli.output import Output, emit_json
+from carecircle.cli.output import Output, emit_json, say
 from carecircle.errors import InvalidSetting
 from carecircle.settings import Settings
 
@@ -31,6 +31,7 @@ def serve(
     settings = Settings.read()
     require_free(host, port)
     with database(settings) as at:
+        say(f"Serving at http://{host}:{port} until Ctrl-C.")
         answer(settings, at, host=host, port=port, workers=workers)
 
 
