@@ -189,6 +189,8 @@ def sql_out_of_place(files: Iterable[Path], reasons: dict[str, str], root: Path 
     for path in files:
         if not reasons.get(path.as_posix()) and not any(re.match(pattern, inside(path)) for pattern in MAY_HOLD_SQL):
             # Python's own `import select` and `from carecircle.x import y` are no SQL.
-            found = SQL.search(re.sub(r"^(?:import|from [\w.]+ import) .*$", "", (root / path).read_text(), flags=re.M))
+            found = SQL.search(
+                re.sub(r"^(?:import|from [\w.]+ import) .*$", "", (root / path).read_text(), flags=re.MULTILINE)
+            )
             if found:
                 yield f"{path} holds SQL: {found[0][:60]!r}."

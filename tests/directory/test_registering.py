@@ -134,7 +134,9 @@ def test_ids_that_are_none() -> None:
         with pytest.raises(InvalidIdentifier):
             parse_reference(text)
     assert parse_reference("a|b|c") == Identifier("a", "b|c")
-    assert parse_reference("|3f2504e0-4f89-11d3-9a0c-0305e82c3301") == Identifier("", "3f2504e0-4f89-11d3-9a0c-0305e82c3301")
+    assert parse_reference("|3f2504e0-4f89-11d3-9a0c-0305e82c3301") == Identifier(
+        "", "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
+    )
     assert parse_reference("record-1") == Identifier("", "record-1")
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from carecircle import CareTeamService
 from carecircle.errors import ConfirmationRequired, Conflict
 from carecircle.identifiers import new_id
+from carecircle.interop.fhir.report import Progress
 from tests.interop.conftest import OnWard
 from tests.interop.ward import Ward, encounter, participant, patient, practitioner, to
 
@@ -106,6 +112,12 @@ def test_an_unusable_correction_leaves_what_was_said_before(on_ward: OnWard) -> 
             {"lastUpdated": "2024-01-02T00:00:00Z", "versionId": "2"},
         ),
         ({"versionId": "9"}, {"versionId": "10"}),
+        (
+            {"lastUpdated": "2024-01-01T00:00:00Z", "versionId": "9"},
+            {"lastUpdated": "2024-01-01T00:00:00Z", "versionId": "10"},
+        ),
+        ({"versionId": "9"}, {"lastUpdated": "2024-01-01T00:00:00Z", "versionId": "10"}),
+        ({"lastUpdated": "2024-01-01T00:00:00Z", "versionId": "9"}, {"versionId": "10"}),
     ],
 )
 def test_an_older_export_never_overrides_a_newer(on_ward: OnWard, old: dict[str, str], new: dict[str, str]) -> None:
@@ -146,6 +158,73 @@ def test_ending_many_facts_needs_a_yes_and_writes_nothing_before(on_ward: OnWard
         assert await ward.audit() == entries
         assert len(await ward.rows("select 1 from carecircle.providers")) == 2
         assert (await ward.take(practitioner("new"), *emptied, confirmed=True)).facts_ended == 31
+
+    on_ward(body)
+
+
+def tomorrow(**more: Any) -> dict[str, Any]:
+    return {"period": {"start": OPEN["start"], "end": (datetime.now(UTC) + timedelta(**more)).isoformat()}}
+
+
+CHANGES: dict[str, tuple[dict[str, Any], bool]] = {
+    "starts later": ({"period": {"start": "2999-01-01"}}, True),
+    "ends within the hour": (tomorrow(hours=1), True),
+    "ends next week": (tomorrow(days=7), False),
+    "another patient": ({"subject": to("Patient/q")}, True),
+    "another patient who is new": ({"subject": to("Patient/new")}, True),
+    "a patient nobody knows": ({"subject": to("Patient/none")}, False),
+    "another provider": ({"participant": [CON]}, True),
+    "another kind of the same pair": ({"participant": [participant("CON", to("Practitioner/d"))]}, False),
+    "another start in the past": ({"period": {"start": "2021-01-01"}}, False),
+    "nothing that counts": ({"language": "en"}, False),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_access_that_ends_in_any_way_needs_a_yes(on_ward: OnWard, change: str) -> None:
+    async def body(ward: Ward) -> None:
+        visits = [visit(ATND, id=f"e{n}") for n in range(12)]
+        await ward.take(*PEOPLE, patient("q"), *visits)
+        more, asks = CHANGES[change]
+        changed = [patient("new"), *(one | more for one in visits)]
+        before = await ward.assignments()
+        if asks:
+            with pytest.raises(ConfirmationRequired) as refused:
+                await ward.take(*changed)
+            assert (refused.value.facts["ending"], refused.value.facts["live"]) == (12, 12)
+            assert await ward.assignments() == before
+        await ward.take(*changed, confirmed=asks)
+        assert (await ward.take(*changed, confirmed=asks)).changed_nothing
+
+    on_ward(body)
+
+
+async def idle(engine: AsyncEngine) -> None:
+    """The positive control: a transaction that is idle for too long loses its connection."""
+    async with engine.begin() as connection:
+        await connection.execute(text("select 1"))
+        await asyncio.sleep(0.6)
+        await connection.execute(text("select 1"))
+
+
+def test_an_import_outlasts_the_time_a_transaction_may_be_idle(on_ward: OnWard) -> None:
+    async def body(ward: Ward) -> None:
+        def wait(progress: Progress) -> None:
+            # The event loop stands still, so the connection that holds the lock is idle for longer than it may be.
+            if progress.to_take:
+                time.sleep(0.6)
+
+        engine = create_async_engine(
+            ward.hospital.circle.engine.url,
+            connect_args={"server_settings": {"idle_in_transaction_session_timeout": "200ms"}},
+        )
+        try:
+            with pytest.raises(DBAPIError):
+                await idle(engine)
+            slow = Ward(replace(ward.hospital, circle=replace(ward.hospital.circle, engine=engine)), ward.folder)
+            assert (await slow.take(*PEOPLE, visit(ATND), progress=wait)).facts_recorded == 1
+        finally:
+            await engine.dispose()
 
     on_ward(body)
 

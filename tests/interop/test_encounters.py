@@ -45,8 +45,10 @@ def test_a_participant_without_type_grants_nothing(on_ward: OnWard) -> None:
 REFERENCES: dict[str, dict[str, Any]] = {
     "relative": to("Practitioner/d"),
     "versioned": to("Practitioner/d/_history/3"),
-    "absolute": to("https://fhir.example.org/r4/Practitioner/d"),
+    "absolute": to("https://fhir.example.org/r4/PractitionerRole/r"),
+    "absolute versioned": to("https://FHIR.example.org/r4/PractitionerRole/r/_history/7"),
     "urn": to("urn:uuid:6f1c1f0e-8a55-4c57-9d0e-2f4ee4f1d001"),
+    "urn in capitals": to("URN:UUID:6F1C1F0E-8A55-4C57-9D0E-2F4EE4F1D001"),
     "conditional": to(f"Practitioner?identifier={NPI}|1234"),
     "conditional encoded": to("Practitioner?identifier=http%3A%2F%2Fhl7.org%2Ffhir%2Fsid%2Fus-npi%7C1234"),
     "conditional without system": to("Practitioner?identifier=1234"),
@@ -64,7 +66,10 @@ def test_every_style_of_reference_finds_the_practitioner(on_ward: OnWard, style:
         role = {"resourceType": "PractitionerRole", "id": "role", "practitioner": to("Practitioner/d")}
         await ward.take(
             {"fullUrl": "urn:uuid:6f1c1f0e-8a55-4c57-9d0e-2f4ee4f1d001", "resource": practitioner("d", "1234")},
-            {"resourceType": "PractitionerRole", "id": "r", "practitioner": to("Practitioner/d")},
+            {
+                "fullUrl": "https://fhir.example.org/r4/PractitionerRole/r",
+                "resource": {"resourceType": "PractitionerRole", "id": "r", "practitioner": to("Practitioner/d")},
+            },
             patient("p"),
             encounter("e", participant("ATND", REFERENCES[style]), contained=[inside, role]),
         )
@@ -85,7 +90,9 @@ def test_every_style_of_reference_finds_the_practitioner(on_ward: OnWard, style:
         ({"display": "Dr. Somebody"}, "reference-unusable"),
         (to("#nowhere"), "reference-unusable"),
         (to("Practitioner?name=Smith"), "reference-unusable"),
+        (to("Practitioner/d\0"), "reference-unusable"),
         (to("Practitioner/unknown"), "reference-dangling"),
+        (to("https://other.example/fhir/Practitioner/d"), "reference-dangling"),
         (to("urn:uuid:6f1c1f0e-8a55-4c57-9d0e-2f4ee4f1d002"), "reference-dangling"),
     ],
 )

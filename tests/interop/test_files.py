@@ -74,6 +74,8 @@ BROKEN: dict[str, tuple[str, bytes, str]] = {
     "bad entry": ("b.json", b'{"resourceType": "Bundle", "entry": [{"resource": {}}]}', "entry 1"),
     "entries no list": ("b.json", b'{"resourceType": "Bundle", "entry": {}}', "must be a list"),
     "bad line": ("b.ndjson", lines(practitioner("x")) + b'{"resourceType": \n', "line 3, column"),
+    "NUL in an id": ("b.ndjson", lines(practitioner("x"), practitioner("a\0b")), "line 2"),
+    "NUL in a URL": ("b.json", json.dumps(bundle({"fullUrl": "urn:\0", "resource": patient("q")})).encode(), "entry 1"),
     "not text": ("b.ndjson", b"\xff\xfe\x00", "line 1"),
     "not packed": ("b.ndjson.gz", b"plain", "gzip"),
     "packed cut short": ("b.ndjson.gz", gzip.compress(lines(*RESOURCES) * 50)[:-20], "gzip"),

@@ -80,9 +80,13 @@ class Ward:
     hospital: Hospital
     folder: Path
     numbers: Any = field(default_factory=itertools.count)
+    patients: dict[str, str] = field(default_factory=dict)
 
     async def take(self, *resources: Resource, **options: Any) -> ImportReport:
         """Import these resources as one Bundle file."""
+        for resource in (item.get("resource", item) for item in resources):
+            record = f"{resource['resourceType']}/{resource.get('id')}"
+            self.patients[self.key(record, options.get("source") or "fhir")] = record
         file = self.folder / f"{next(self.numbers)}.json"
         file.write_text(json.dumps(bundle(*resources)))
         return await self.take_path(file, **options)
@@ -106,6 +110,10 @@ class Ward:
     def keyring(self) -> Keyring:
         return self.hospital.circle.keyring
 
+    def key(self, record: str, source: str = "fhir") -> str:
+        """The name under which a patient's record stands in facts and findings."""
+        return f"Patient/{self.keyring.blind_index(Identifier(source, record), self.hospital.organization).hex()}"
+
     async def rows(self, sql: str, **given: Any) -> Sequence[Any]:
         async with self.hospital.change() as db:
             return (await db.execute(text(sql), given)).all()
@@ -116,14 +124,14 @@ class Ward:
             "select source_record, assignment_type, starts_at, nullif(ends_at, 'infinity') as ends_at"
             " from carecircle.patient_assignments where superseded_at = 'infinity' order by 1, 2, 3, ends_at"
         )
-        return [(row[0], row[1], _short(row[2]), _short(row[3])) for row in rows]
+        return sorted((self.patients.get(row[0], row[0]), row[1], _short(row[2]), _short(row[3])) for row in rows)
 
     async def findings(self) -> list[tuple[str, str]]:
         """(record, code) of every open finding."""
         rows = await self.rows(
             "select source_record, code from carecircle.findings where superseded_at = 'infinity' order by 1, 2"
         )
-        return [(row[0], row[1]) for row in rows]
+        return sorted((self.patients.get(row[0], row[0]), row[1]) for row in rows)
 
     async def seats(self) -> list[tuple[str, str, str]]:
         """(role, start, end) of every seat believed now."""

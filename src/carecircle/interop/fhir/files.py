@@ -130,14 +130,14 @@ def _resources(path: Path, where: str, value: Any, *, entry: bool = False) -> It
         if resource["resourceType"] == "Bundle":
             yield from _resources(path, where, resource)
         else:
-            yield Found(resource, full_url if isinstance(full_url, str) else "")
+            yield _found(place, resource, full_url)
         return
     if not isinstance(value.get("resourceType"), str):
         raise InvalidInput(
             f"{place}: this has no resourceType, so it is no FHIR resource; nothing was imported. Take it out."
         )
     if value["resourceType"] != "Bundle":
-        yield Found(value)
+        yield _found(place, value)
         return
     entries = value.get("entry", [])
     if not isinstance(entries, list):
@@ -145,6 +145,14 @@ def _resources(path: Path, where: str, value: Any, *, entry: bool = False) -> It
     for number, item in enumerate(entries, start=1):
         inner = f"{where}, entry {number}" if where else f"entry {number}"
         yield from _resources(path, inner, item, entry=True)
+
+
+def _found(place: str, resource: dict[str, Any], full_url: Any = "") -> Found:
+    if "\0" in f"{resource.get('id')}{full_url}":
+        raise InvalidInput(
+            f"{place}: an id or fullUrl contains a NUL character; nothing was imported. Correct it, or take it out."
+        )
+    return Found(resource, full_url if isinstance(full_url, str) else "")
 
 
 def _too_long(path: Path, where: str) -> InvalidInput:

@@ -7,6 +7,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,17 @@ from carecircle.audit.entry import Entry, append
 from carecircle.database.crypto import Keyring
 from carecircle.errors import ConfirmationRequired, InvalidRequest
 from carecircle.findings.service import count_open
+from carecircle.identifiers import to_text
 from carecircle.interop.fhir.codes import BYSTANDERS, KEPT, PHASES, text_of
 from carecircle.interop.fhir.dates import UnusableDate, first_instant
 from carecircle.interop.fhir.files import Found, input_files, read_file
 from carecircle.interop.fhir.merge import take_linked
+from carecircle.interop.fhir.names import base_of, is_absolute, kind_of, normalized, record_at
 from carecircle.interop.fhir.people import register_patients
 from carecircle.interop.fhir.plan import live_facts, plan
-from carecircle.interop.fhir.references import Reader, identifiers_of
+from carecircle.interop.fhir.problems import SECOND_PRIMARY
+from carecircle.interop.fhir.record_tables import base_known, keep_base, records_waiting
+from carecircle.interop.fhir.references import Reader, names_of, reader_of
 from carecircle.interop.fhir.report import ImportReport, Progress, Tally
 from carecircle.interop.fhir.said import replacements
 from carecircle.interop.fhir.service import Desk, Engine, Import, alone, desk
@@ -67,10 +72,15 @@ async def import_fhir(
     run = Import(engine, keyring, organization_id, actor, _source(source))
     started = time.monotonic()
     tally = Tally()
-    with closing(Spool()) as spool:
-        size = await _read(spool, run.source, input_files(path), tally, progress)
+    async with desk(run) as at:
+        base = await base_known(at)
+    with closing(Spool(run.key_of, base)) as spool:
+        size = await _read(spool, input_files(path), tally, progress)
+        _link(spool, reader_of(run, spool))
         async with alone(run):
             await _agree(run, await plan(run, spool, tally), confirmed)
+            async with desk(run) as at:
+                await keep_base(at, spool.base)
             await _take(run, spool, tally, size, progress)
     async with desk(run) as at:
         waiting = sum((await count_open(at.session, organization_id)).values())
@@ -94,9 +104,7 @@ async def _agree(run: Import, ending: int, confirmed: bool) -> None:
         )
 
 
-async def _read(
-    spool: Spool, source: str, files: list[Path], tally: Tally, progress: Callable[[Progress], None] | None
-) -> int:
+async def _read(spool: Spool, files: list[Path], tally: Tally, progress: Callable[[Progress], None] | None) -> int:
     """Read everything once, keep what is to be taken; the size of the input in bytes."""
     sizes = [file.stat().st_size for file in files]
     total, before = sum(sizes), 0
@@ -105,7 +113,7 @@ async def _read(
         at = [0]
         for found in read_file(file, lambda position, at=at: at.__setitem__(0, position)):  # type: ignore[misc]
             tally.resources += 1
-            _keep(spool, source, found, tally)
+            _keep(spool, found, tally)
             if tally.resources % _EVERY == 0:
                 await asyncio.sleep(0)
                 if progress is not None and time.monotonic() - told > 0.1:
@@ -118,33 +126,47 @@ async def _read(
     return total
 
 
-def _keep(spool: Spool, source: str, found: Found, tally: Tally) -> None:
+def _keep(spool: Spool, found: Found, tally: Tally) -> None:
     """Keep what is needed of one resource, under the name by which others refer to it."""
     resource = found.resource
     kind = resource["resourceType"]
     tally.by_type[kind] += 1
     phase = phase_of(kind)
-    local_id = text_of(resource.get("id")) or _uuid_of(found.full_url)
-    record = f"{kind}/{local_id}"
-    if len(record.encode()) > _LONGEST_NAME:
-        local_id = ""
-    if local_id and found.full_url.startswith("urn:") and (phase is not None or kind in BYSTANDERS):
-        spool.name(found.full_url, record)
-    if phase is None or not local_id:
+    url = normalized(found.full_url.strip())
+    record = _record(spool, kind, text_of(resource.get("id")), url)
+    if record and url.startswith("urn:") and (phase is not None or kind in BYSTANDERS):
+        spool.name(url, record)
+    if phase is None or not record:
         tally.skipped += 1
         return
     body: dict[str, Any] = {key: resource[key] for key in KEPT[kind] if key in resource}
     if kind in ("Organization", "Location"):
-        for identifier in identifiers_of(resource.get("identifier")):
+        for identifier in names_of(resource.get("identifier")):
             spool.name(f"identifier:{identifier}", record)
     digest = hashlib.sha256(orjson.dumps(resource, option=orjson.OPT_SORT_KEYS)).digest()
-    kept = spool.keep(record, phase, _version(resource.get("meta")), digest, body)
-    if kept and kind == "Patient":
-        spool.link(record, replacements(resource, Reader(source, spool.alias), record))
+    spool.keep(record, phase, _version(resource.get("meta")), digest, body)
 
 
-def _uuid_of(full_url: str) -> str:
-    return full_url[9:] if full_url.lower().startswith("urn:uuid:") else ""
+def _record(spool: Spool, kind: str, local_id: str, url: str) -> str:
+    """What a resource is called; empty when nothing names it. The first server that is met is the source's own."""
+    if is_absolute(url):
+        if kind_of(url) == kind:
+            spool.base = spool.base or base_of(url)
+            record = record_at(url, spool.base)
+        else:
+            record = f"{url}/{kind}/{local_id}" if local_id else ""
+    else:
+        local_id = local_id or url.removeprefix("urn:uuid:") * url.startswith("urn:uuid:")
+        record = f"{kind}/{local_id}" if local_id else ""
+    return record if len(record.encode()) <= _LONGEST_NAME else ""
+
+
+def _link(spool: Spool, reader: Reader) -> None:
+    """Note which patient replaces which, once every URL of the import is known."""
+    for batch in spool.batches(PHASES.index("Patient"), _BATCH):
+        for kept in batch:
+            if kept.body.get("link"):
+                spool.link(kept.record, replacements(kept.body, reader.of(kept.record), kept.record))
 
 
 def _version(meta: Any) -> Version:
@@ -185,6 +207,20 @@ async def _take(
                     async with desk(run) as at:
                         await take_linked(at, spool, linked, tally)
                     tell(len(linked))
+            await _once_more(run, spool, tally, phase)
+
+
+async def _once_more(run: Import, spool: Spool, tally: Tally, phase: int) -> None:
+    """Try again the patients whose primary was refused: another record may have given the place up after them."""
+    if not tally.facts_ended + tally.facts_superseded:
+        return
+    for batch in spool.batches(phase, _BATCH, _TO_TAKE):
+        async with desk(run) as at:
+            waiting = await records_waiting(at, [kept.key for kept in batch], SECOND_PRIMARY)
+            again = [replace(kept, verdict=Verdict.RETRY, times=0) for kept in batch if kept.key in waiting]
+            linked = [kept for kept in again if spool.is_linked(kept.record)]
+            await TAKING["Patient"](at, spool, [kept for kept in again if kept not in linked], tally)
+            await take_linked(at, spool, linked, tally)
 
 
 async def _register(at: Desk, linked: list[Kept]) -> None:
@@ -197,7 +233,7 @@ async def _register(at: Desk, linked: list[Kept]) -> None:
             at.run.actor,
             "fhir-record-taken",
             patient_id=known[kept.record].id,
-            detail={"source": at.run.source, "record": kept.record},
+            detail={"source": at.run.source, "record": f"Patient/{to_text(known[kept.record].id)}"},
         )
         for kept in linked
         if known[kept.record].wrote

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from carecircle.identifiers import Identifier
+from carecircle.identifiers import REPLACED_PATIENT, Identifier
 from carecircle.interop.fhir.directory_tables import (
     patients_with,
     providers_in_roles,
     providers_with,
     providers_with_value,
 )
+from carecircle.interop.fhir.names import kind_of
 from carecircle.interop.fhir.references import PROVIDER_KINDS, Pointer
 from carecircle.interop.fhir.service import Desk
-
-# A pseudo-identifier: whoever has (REPLACED, id of a patient) stands for that patient since the two were merged.
-REPLACED = "urn:carecircle:replaced-patient"
 
 
 class Lookup:
@@ -79,9 +77,7 @@ class Lookup:
     async def _find_providers(self, desk: Desk, wanted: set[Identifier]) -> None:
         rows = await providers_with(desk, wanted)
         self._providers.update({Identifier(row.system, row.value): row.provider_id for row in rows})
-        roles = [
-            one.value for one in wanted if one.system == self._source and one.value.startswith("PractitionerRole/")
-        ]
+        roles = [one.value for one in wanted if one.system == self._source and kind_of(one.value) == "PractitionerRole"]
         # A role may pass from one person to another: what it says now counts before what was registered first.
         for record, provider_id in (await providers_in_roles(desk, roles)).items():
             self._providers[Identifier(self._source, record)] = provider_id
@@ -93,7 +89,7 @@ class Lookup:
         asked: set[UUID] = set()
         while open_ids := patient_ids - asked:
             asked |= open_ids
-            index = {Identifier(REPLACED, str(one)): one for one in open_ids}
+            index = {Identifier(REPLACED_PATIENT, str(one)): one for one in open_ids}
             found = {index[one]: owner for one, (owner, _) in (await patients_with(desk, index)).items()}
             self._survivors.update(found)
             patient_ids = set(found.values())

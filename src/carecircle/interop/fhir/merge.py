@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from carecircle.identifiers import Identifier, new_id
+from carecircle.identifiers import REPLACED_PATIENT, Identifier, new_id
 from carecircle.interop.fhir.directory_tables import add_patient_identifiers
 from carecircle.interop.fhir.fact_tables import imported_about, primaries_of
-from carecircle.interop.fhir.lookup import REPLACED, Lookup
+from carecircle.interop.fhir.lookup import Lookup
 from carecircle.interop.fhir.outcome import Outcome, finish
 from carecircle.interop.fhir.people import register_patients
 from carecircle.interop.fhir.problems import link_changed, link_cycle, link_dangling, second_primary
@@ -35,7 +35,7 @@ async def take_linked(desk: Desk, spool: Spool, batch: Sequence[Kept], tally: Ta
             if pair is not None:
                 merged.append((outcome, *pair))
     await add_primaries(desk, spool, outcomes)
-    by_record = {outcome.kept.record: outcome for outcome in outcomes}
+    by_record = {outcome.kept.key: outcome for outcome in outcomes}
     moved: set[UUID] = set()
     for outcome, old_id, survivor_id in merged:
         for row in await _left_behind(desk, old_id):
@@ -81,7 +81,7 @@ async def _follow(desk: Desk, spool: Spool, outcome: Outcome, replaced: str) -> 
             outcome.problems.append(link_cycle())
         return None
     if lookup.survivor(old_id) == old_id:
-        await add_patient_identifiers(desk, [(Identifier(REPLACED, str(old_id)), survivor_id)])
+        await add_patient_identifiers(desk, [(Identifier(REPLACED_PATIENT, str(old_id)), survivor_id)])
         outcome.wrote = True
     elif lookup.survivor(old_id) != survivor_id:
         outcome.problems.append(link_changed())

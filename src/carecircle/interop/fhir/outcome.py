@@ -8,6 +8,7 @@ from uuid import UUID
 
 from carecircle.audit.entry import Entry, append
 from carecircle.findings.service import Difference, NewFinding, apply, difference, open_by_record
+from carecircle.identifiers import to_text
 from carecircle.interop.fhir.fact_tables import (
     close,
     facts_of_records,
@@ -16,6 +17,7 @@ from carecircle.interop.fhir.fact_tables import (
     primaries_of,
     taken_over,
 )
+from carecircle.interop.fhir.names import kind_of
 from carecircle.interop.fhir.problems import Problem, changed_by_hand
 from carecircle.interop.fhir.record_tables import keep_versions
 from carecircle.interop.fhir.report import Tally
@@ -42,6 +44,14 @@ class Outcome:
     provider_id: UUID | None = None
     moved: list[tuple[Row, Row]] = field(default_factory=list)
 
+    @property
+    def name(self) -> str:
+        """What the record is called in what people read; a patient's by our own id, because theirs may be the MRN."""
+        record = self.kept.record
+        if self.patient_id is not None and kind_of(record) == "Patient":
+            return f"Patient/{to_text(self.patient_id)}"
+        return record
+
     def leaves(self, item: str) -> bool:
         """Whether a fact stays as it is because what is said of it now cannot be used."""
         return self.frozen or any(problem.item == item for problem in self.problems)
@@ -49,7 +59,7 @@ class Outcome:
 
 async def finish(desk: Desk, outcomes: Sequence[Outcome], tables: Sequence[str], tally: Tally) -> None:
     """Bring facts, findings and versions of these records to what the outcomes say."""
-    again = [outcome.kept.record for outcome in outcomes if outcome.kept.verdict is not Verdict.NEW]
+    again = [outcome.kept.key for outcome in outcomes if outcome.kept.verdict is not Verdict.NEW]
     await desk.lock_patients(
         [want.values[0] for outcome in outcomes for want in outcome.wanted if _slot_is_primary(want)]
         + [was.values[0] for outcome in outcomes for was, _ in outcome.moved if was.table == "patient_assignments"]
@@ -72,8 +82,8 @@ async def finish(desk: Desk, outcomes: Sequence[Outcome], tables: Sequence[str],
     settled = [
         compare(
             desk.run.source,
-            outcome.kept.record,
-            known.get(outcome.kept.record, []),
+            outcome.kept.key,
+            known.get(outcome.kept.key, []),
             outcome.wanted,
             slots,
             now,
@@ -83,9 +93,9 @@ async def finish(desk: Desk, outcomes: Sequence[Outcome], tables: Sequence[str],
         for outcome in outcomes
     ]
     for outcome, done in zip(outcomes, settled, strict=True):
-        record = outcome.kept.record
+        key = outcome.kept.key
         place(done, slots, now)
-        told = difference(findings.get(record, {}), _findings(desk, outcome, done.problems))
+        told = difference(findings.get(key, {}), _findings(desk, outcome, done.problems))
         if not (done.closed or done.opened or told or outcome.wrote or outcome.moved):
             _count(tally, outcome, wrote=False)
             continue
@@ -133,20 +143,19 @@ def _entry(desk: Desk, outcome: Outcome, done: Settled, told: Difference) -> Ent
         "fhir-record-taken",
         provider_id=outcome.provider_id,
         patient_id=outcome.patient_id,
-        detail={"source": desk.run.source, "record": outcome.kept.record}
+        detail={"source": desk.run.source, "record": outcome.name}
         | {name: count for name, count in counts.items() if count},
     )
 
 
 def _findings(desk: Desk, outcome: Outcome, late: Iterable[Problem]) -> list[NewFinding]:
-    record = outcome.kept.record
     return [
         NewFinding(
             desk.run.source,
-            record,
+            outcome.kept.key,
             problem.item,
             problem.code,
-            f"{record}: {problem.sentence}",
+            f"{outcome.name}: {problem.sentence}",
             problem.remedy,
             outcome.patient_id,
             problem.provider_id or outcome.provider_id,
@@ -177,7 +186,7 @@ async def _respect_hands(desk: Desk, outcomes: Sequence[Outcome]) -> None:
         changed = await taken_over(desk, table, list(owners))
         for outcome in again if changed else ():
             for want in [one for one in outcome.wanted if one.table == table]:
-                if (outcome.kept.record, want.item) in changed:
+                if (outcome.kept.key, want.item) in changed:
                     outcome.wanted.remove(want)
                     outcome.problems.append(changed_by_hand(want.item))
 

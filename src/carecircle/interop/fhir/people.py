@@ -1,11 +1,13 @@
 """Registering who and what records are about: units, providers, patients, each under every identifier it carries.
 
-One identifier is one person: a record with an identifier that is known joins who has it, unless name or birth date
-speak against it. An identifier that belongs to somebody else is a problem to be told, never a merge.
+A record with an identifier that is known joins who has it: a provider unless the names differ, a patient only if the
+birth dates agree as well. Any other identifier of somebody else is a problem to be told, never a merge. An identifier
+without a system says nothing beyond its own record and is not kept.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,10 +30,14 @@ from carecircle.interop.fhir.directory_tables import (
     providers_with,
     rename,
 )
+from carecircle.interop.fhir.names import id_of
 from carecircle.interop.fhir.problems import Problem, identifier_elsewhere
-from carecircle.interop.fhir.references import identifiers_of
+from carecircle.interop.fhir.references import identifiers_of, names_of
 from carecircle.interop.fhir.service import Desk
 from carecircle.interop.fhir.spool import Kept, Verdict
+
+_TITLES = frozenset({"dr", "prof", "md"})
+_DATE = re.compile(r"\d{4}(?:-\d{2}){0,2}")
 
 
 @dataclass(slots=True)
@@ -60,7 +66,8 @@ class Roll:
 
     def enter(self, kept: Kept, local: Identifier, about: Mapping[str, Any], alike: Any) -> Registered:
         """Find or add who this record is; `alike(a, b)` says whether two descriptions may be the same person."""
-        given = identifiers_of(kept.body.get("identifier"))
+        written = identifiers_of(kept.body.get("identifier"))
+        given = [one for one in written if one.system]
         own = self.owner.get(local)
         if own is None:
             same = {self.owner[one] for one in given if one in self.owner}
@@ -74,7 +81,9 @@ class Roll:
             outcome.wrote = True
             (self.people if own in self.people else self.edited)[own] = {**self.about.get(own, {}), **about}
         self.about[outcome.id] = {**self.about.get(outcome.id, {}), **about}
-        for position, one in enumerate((local, *given), start=-1):
+        for position, one in enumerate((local, *written), start=-1):
+            if not one.system:
+                continue
             holder = self.owner.setdefault(one, outcome.id)
             if holder != outcome.id:
                 outcome.problems.append(identifier_elsewhere(position))
@@ -96,12 +105,12 @@ class Roll:
 async def register_named(desk: Desk, table: str, names: Mapping[str, str]) -> dict[str, Registered]:
     """Units, or care teams, by record: added, or renamed where the name is another than before."""
     known = await named(desk, table, names)
-    taken = await _taken(desk, table, [record.partition("/")[2] for record in names])
+    taken = await _taken(desk, table, [id_of(record) for record in names])
     outcomes: dict[str, Registered] = {}
     fresh: dict[str, tuple[UUID, str]] = {}
     for record, name in names.items():
         held, was = known.get(record, (None, ""))
-        own = uuid_of(record.partition("/")[2])
+        own = uuid_of(id_of(record))
         chosen = held or (new_id() if own is None or own in taken else own)
         taken.add(chosen)
         if held is None:
@@ -145,7 +154,7 @@ async def register_patients(desk: Desk, batch: Sequence[Kept]) -> dict[str, Regi
     outcomes = {}
     for kept in batch:
         local = Identifier(desk.run.source, kept.record)
-        outcomes[kept.record] = roll.enter(kept, local, demographics(kept.body), _births_agree)
+        outcomes[kept.record] = roll.enter(kept, local, demographics(kept.body), _patients_agree)
     await add_patients(desk, {key: _sealed(desk, key, about) for key, about in roll.people.items()})
     await add_patient_identifiers(desk, roll.identifiers)
     await edit_patients(desk, {key: _sealed(desk, key, about) for key, about in roll.edited.items()})
@@ -183,13 +192,25 @@ def demographics(body: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _names_agree(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    first, second = text_of(one.get("name")).casefold().split(), text_of(other.get("name")).casefold().split()
+    """Whether two names are the same but for order, case, titles and digits, or one is only a part of a name."""
+    first, second = _parts(one.get("name")), _parts(other.get("name"))
+    if len(first) > 1 and len(second) > 1:
+        return first == second
     return not first or not second or bool(set(first) & set(second))
 
 
-def _births_agree(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _parts(name: Any) -> list[str]:
+    given = text_of(name).casefold().split()
+    plain = [part for one in given if (part := re.sub(r"[\d.,]", "", one)) and part not in _TITLES]
+    return sorted(plain or given)
+
+
+def _patients_agree(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether both have birth dates and these agree (one may be less exact), and no names that differ."""
     first, second = text_of(one.get("birth_date")), text_of(other.get("birth_date"))
-    return first.startswith(second) or second.startswith(first)
+    if not (_DATE.fullmatch(first) and _DATE.fullmatch(second)):
+        return False
+    return (first.startswith(second) or second.startswith(first)) and _names_agree(one, other)
 
 
 def _sealed(desk: Desk, patient_id: UUID, about: Mapping[str, Any]) -> bytes | None:
@@ -211,7 +232,7 @@ def _opened(desk: Desk, patient_id: UUID, sealed: bytes | None) -> Mapping[str, 
 def _identifiers(desk: Desk, batch: Sequence[Kept]) -> set[Identifier]:
     wanted = {Identifier(desk.run.source, kept.record) for kept in batch}
     for kept in batch:
-        wanted.update(identifiers_of(kept.body.get("identifier")))
+        wanted.update(names_of(kept.body.get("identifier")))
     return wanted
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from carecircle.interop.fhir.codes import PHASES
+from carecircle.interop.fhir.dates import Span
 from carecircle.interop.fhir.fact_tables import facts_of_records, imported_and_live
+from carecircle.interop.fhir.lookup import Lookup
 from carecircle.interop.fhir.record_tables import records_waiting, versions_taken
-from carecircle.interop.fhir.references import Reader
+from carecircle.interop.fhir.references import reader_of
 from carecircle.interop.fhir.report import Tally
-from carecircle.interop.fhir.said import hear
+from carecircle.interop.fhir.said import SUBJECT, Heard, hear
 from carecircle.interop.fhir.service import Desk, Import, desk
+from carecircle.interop.fhir.settle import Row
 from carecircle.interop.fhir.spool import Kept, Spool, Verdict
 
 _SIZE = 1000
@@ -48,35 +51,63 @@ async def live_facts(run: Import) -> int:
 
 
 async def _verdicts(at: Desk, batch: Sequence[Kept]) -> dict[str, Verdict]:
-    known = await versions_taken(at, [kept.record for kept in batch])
+    known = await versions_taken(at, [kept.key for kept in batch])
     waiting = await records_waiting(at, list(known))
     verdicts = {}
     for kept in batch:
-        if kept.record not in known:
+        if kept.key not in known:
             verdicts[kept.record] = Verdict.NEW
             continue
-        version, digest = known[kept.record]
+        version, digest = known[kept.key]
         if kept.digest == digest:
-            verdicts[kept.record] = Verdict.RETRY if kept.record in waiting else Verdict.UNCHANGED
+            verdicts[kept.record] = Verdict.RETRY if kept.key in waiting else Verdict.UNCHANGED
         else:
             verdicts[kept.record] = Verdict.OLDER if kept.version.is_older_than(version) else Verdict.CHANGED
     return verdicts
 
 
 async def _ending(at: Desk, spool: Spool, kind: str, changed: Iterable[Kept]) -> int:
-    """How many facts that hold now, or will, these records no longer say, or say are over."""
-    reader = Reader(at.run.source, spool.alias)
-    heard = {kept.record: hear(kind, kept.body, reader) for kept in changed}
+    """How many facts that hold now, or will, would no longer let the same provider in tomorrow."""
+    reader = reader_of(at.run, spool)
+    records = {kept.key: kept for kept in changed}
+    heard = {key: hear(kind, kept.body, reader.of(kept.record)) for key, kept in records.items()}
+    lookup = Lookup(at.run.source)
+    said = [said for one in heard.values() for said in one.said]
+    subjects = [one.subject for one in heard.values() if one.subject is not None]
+    await lookup.find(at, providers=[one.pointer for one in said if one.item != SUBJECT], patients=subjects)
     now: datetime = await at.now()
     ending = 0
     for table in _TABLES[kind]:
         for row in await facts_of_records(at, table, list(heard)):
-            one = heard[row.record]
-            if kind == "Encounter" and one.subject is None and not one.withdrawn:
-                continue
-            spans = [said.span for said in one.said if said.item == row.item]
-            if row.ends_at <= now or (not spans and row.item in one.untouched):
-                continue
-            if one.withdrawn or all(span.over or span.ends_at <= now for span in spans):
+            if row.ends_at > now and not _stays(row, heard[row.record], lookup, spool, now):
                 ending += 1
     return ending
+
+
+def _stays(row: Row, one: Heard, lookup: Lookup, spool: Spool, now: datetime) -> bool:
+    """Whether a record still says of a fact what keeps it, or says it in a way that cannot be used and so leaves it."""
+    if one.withdrawn:
+        return False
+    if row.table == "patient_assignments" and row.values[2] != "primary":
+        patient_id = lookup.patient(one.subject) if one.subject is not None else None
+        if patient_id is None:
+            return one.subject is None or not spool.holds(one.subject.record)
+        if patient_id != row.values[0]:
+            return False
+    if row.item in one.untouched:
+        return True
+    for said in one.said:
+        if (said.item == SUBJECT) != (row.table == "care_team_patients"):
+            continue
+        whom = (lookup.patient if said.item == SUBJECT else lookup.provider)(said.pointer)
+        if whom is None and said.item == row.item and not spool.holds(said.pointer.record):
+            return True
+        if whom == row.values[1] and _still_holds(row, said.span, now):
+            return True
+    return False
+
+
+def _still_holds(row: Row, span: Span, now: datetime) -> bool:
+    begun = span.starts_at is None or span.starts_at <= max(now, row.starts_at)
+    late = row.starts_at > now and span.starts_at is not None and span.ends_at > span.starts_at
+    return not span.over and (begun or late) and span.ends_at >= min(row.ends_at, now + timedelta(days=1))

@@ -20,6 +20,7 @@ class Problem:
     provider_id: UUID | None = None
 
 
+SECOND_PRIMARY = "primary-already-assigned"
 _CORRECT = "Correct it at the source and import it again."
 
 
@@ -99,7 +100,7 @@ def period_missing(item: str) -> Problem:
 def second_primary(item: str, provider_id: UUID) -> Problem:
     return Problem(
         item,
-        "primary-already-assigned",
+        SECOND_PRIMARY,
         f"{item} would be a second primary provider in the same period; the present one stays.",
         "If this one is the true primary: carecircle quality resolve FINDING --keep proposed.",
         provider_id,

@@ -18,6 +18,7 @@ from carecircle.database.crypto import Keyring
 from carecircle.database.session import instant, lock_patient, transaction
 from carecircle.errors import Conflict, StaleVersion
 from carecircle.identifiers import Identifier
+from carecircle.interop.fhir.names import kind_of
 
 Engine = AsyncEngine
 # Sets the lock of an import apart from the locks of patients.
@@ -36,6 +37,16 @@ class Import:
 
     def blind(self, identifier: Identifier) -> bytes:
         return self.keyring.blind_index(identifier, self.organization_id)
+
+    def key_of(self, record: str) -> str:
+        """The name under which a record stands in facts, findings and versions: a patient's own id may be their MRN."""
+        if kind_of(record) != "Patient":
+            return record
+        return f"Patient/{self.blind(Identifier(self.source, record)).hex()}"
+
+    def hide(self, reference: str) -> str:
+        """A short keyed digest, equal for equal texts: what is told of a reference that may name a patient."""
+        return self.blind(Identifier("urn:carecircle:reference", reference)).hex()[:12]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,8 @@ class Desk:
 async def alone(run: Import) -> AsyncIterator[None]:
     """Keep other imports of this organization out during the block. Raises Conflict when one is running."""
     async with transaction(run.engine, run.organization_id) as session:
+        # The lock's transaction has nothing to do while the others work, however long that takes.
+        await session.execute(text("set local idle_in_transaction_session_timeout = 0"))
         key = int.from_bytes(run.organization_id.bytes[:8], "big", signed=True) ^ _IMPORTING
         had = await session.execute(text("select pg_try_advisory_xact_lock(:key)"), {"key": key})
         if not had.scalar_one():

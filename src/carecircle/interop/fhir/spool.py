@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -17,6 +17,7 @@ import orjson
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from carecircle.interop.fhir.codes import PHASES
+from carecircle.interop.fhir.names import id_of
 
 _TABLES = """
     create table kept (
@@ -50,19 +51,23 @@ class Version:
     at: datetime | None = None
 
     def is_older_than(self, other: Version) -> bool:
-        """By date where both have one; by number where neither has; otherwise what comes later is newer."""
-        if self.at is not None and other.at is not None:
+        """By date where both have one and they differ; else by number where both are numbers; else what comes later is newer."""
+        if self.at is not None and other.at is not None and self.at != other.at:
             return self.at < other.at
-        if self.at is None and other.at is None and self.id.isdecimal() and other.id.isdecimal():
+        if _is_number(self.id) and _is_number(other.id):
             return int(self.id) < int(other.id)
         return False
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One record: `record` is "Encounter/abc", `body` what is needed of the resource, `times` how often it was met."""
+    """One record: `record` is "Encounter/abc", `key` that name as facts and findings bear it (service.py).
+
+    `body` is what is needed of the resource, `times` how often it was met.
+    """
 
     record: str
+    key: str
     version: Version
     digest: bytes
     body: dict[str, Any]
@@ -71,13 +76,18 @@ class Kept:
 
     @property
     def local_id(self) -> str:
-        return self.record.partition("/")[2]
+        return id_of(self.record)
 
 
 class Spool:
-    """A private temporary database; gone when closed."""
+    """A private temporary database; gone when closed.
 
-    def __init__(self) -> None:
+    `base` is the URL of the server whose records go by kind and id alone; those of other servers go by their whole URL.
+    """
+
+    def __init__(self, key_of: Callable[[str], str], base: str = "") -> None:
+        self._key_of = key_of
+        self.base = base
         # An empty name is SQLite's own temporary file: made unreadable to others and unlinked at once.
         self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._db.executescript(
@@ -113,10 +123,19 @@ class Spool:
         return True
 
     def name(self, url: str, record: str) -> None:
-        """Remember that `url` stands for `record` in this import."""
-        self._db.execute("insert or replace into alias values (?, ?)", (url, record))
+        """Remember that `url` stands for `record` in this import; a urn that stands for two stands for none."""
+        self._db.execute(
+            "insert into alias values (?, ?) on conflict (url) do update set record ="
+            " case when record <> excluded.record and url like 'urn:%' then '' else excluded.record end",
+            (url, record),
+        )
+
+    def holds(self, record: str) -> bool:
+        """Whether a record is in this import."""
+        return self._db.execute("select 1 from kept where record = ?", (record,)).fetchone() is not None
 
     def alias(self, url: str) -> str | None:
+        """Which record a URL stands for; empty where it stands for more than one, None where nobody said."""
         row = self._db.execute("select record from alias where url = ?", (url,)).fetchone()
         return row[0] if row else None
 
@@ -161,7 +180,15 @@ class Spool:
                 return
             last = rows[-1][7]
             yield [
-                Kept(row[0], _version(row[1], row[2]), row[3], self._opened(row[4]), row[5], Verdict(row[6]))
+                Kept(
+                    row[0],
+                    self._key_of(row[0]),
+                    _version(row[1], row[2]),
+                    row[3],
+                    self._opened(row[4]),
+                    row[5],
+                    Verdict(row[6]),
+                )
                 for row in rows
             ]
 
@@ -186,6 +213,10 @@ class Spool:
 
 def _version(version: str, written: str) -> Version:
     return Version(version, datetime.fromisoformat(written).astimezone(UTC) if written else None)
+
+
+def _is_number(version: str) -> bool:
+    return version.isdecimal() and len(version) <= 100
 
 
 def phase_of(kind: str) -> int | None:

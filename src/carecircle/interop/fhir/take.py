@@ -15,7 +15,7 @@ from carecircle.interop.fhir.lookup import Lookup
 from carecircle.interop.fhir.outcome import Outcome, finish
 from carecircle.interop.fhir.people import register_named, register_patients, register_providers
 from carecircle.interop.fhir.problems import dangling, second_primary, subject_dangling
-from carecircle.interop.fhir.references import Reader, identifiers_of
+from carecircle.interop.fhir.references import Reader, names_of, reader_of
 from carecircle.interop.fhir.report import Tally
 from carecircle.interop.fhir.said import SUBJECT, Heard, Said, hear
 from carecircle.interop.fhir.service import Desk
@@ -42,8 +42,8 @@ async def take_practitioners(desk: Desk, spool: Spool, batch: Sequence[Kept], ta
 
 async def take_roles(desk: Desk, spool: Spool, batch: Sequence[Kept], tally: Tally) -> None:
     """Roles become facts, and their records other names of their practitioners."""
-    reader = Reader(desk.run.source, spool.alias)
-    heard = {kept.record: hear("PractitionerRole", kept.body, reader) for kept in batch}
+    reader = reader_of(desk.run, spool)
+    heard = {kept.record: hear("PractitionerRole", kept.body, reader.of(kept.record)) for kept in batch}
     lookup = Lookup(desk.run.source)
     await lookup.find(desk, providers=[one.subject for one in heard.values() if one.subject is not None])
     units = await _units(desk, reader, batch)
@@ -63,7 +63,7 @@ async def take_roles(desk: Desk, spool: Spool, batch: Sequence[Kept], tally: Tal
             continue
         outcome.provider_id = provider_id
         names += [(Identifier(desk.run.source, kept.record), provider_id)]
-        names += [(identifier, provider_id) for identifier in identifiers_of(kept.body.get("identifier"))]
+        names += [(identifier, provider_id) for identifier in names_of(kept.body.get("identifier"))]
         outcome.wanted = [
             Wanted(
                 "provider_roles",
@@ -91,15 +91,17 @@ async def take_patients(desk: Desk, spool: Spool, batch: Sequence[Kept], tally: 
 
 async def add_primaries(desk: Desk, spool: Spool, outcomes: Sequence[Outcome]) -> None:
     """The first general practitioner who can be found is the primary provider, unless the present one is named as well."""
-    reader = Reader(desk.run.source, spool.alias)
-    heard = {outcome.kept.record: hear("Patient", outcome.kept.body, reader) for outcome in outcomes}
+    reader = reader_of(desk.run, spool)
+    heard = {
+        outcome.kept.record: hear("Patient", outcome.kept.body, reader.of(outcome.kept.record)) for outcome in outcomes
+    }
     lookup = Lookup(desk.run.source)
     await lookup.find(
         desk,
         providers=[said.pointer for one in heard.values() for said in one.said],
         merged=[outcome.patient_id for outcome in outcomes if outcome.patient_id is not None],
     )
-    named = [record for record, one in heard.items() if len(one.said) > 1]
+    named = [outcome.kept.key for outcome in outcomes if len(heard[outcome.kept.record].said) > 1]
     now = await desk.now()
     present = {
         (row.record, row.item)
@@ -116,7 +118,7 @@ async def add_primaries(desk: Desk, spool: Spool, outcomes: Sequence[Outcome]) -
                 outcome.problems.append(dangling(said.item, said.pointer.key))
             else:
                 found.append((said, provider_id))
-        found.sort(key=lambda pair: (kept.record, pair[0].item) not in present)
+        found.sort(key=lambda pair: (kept.key, pair[0].item) not in present)
         if not found or outcome.patient_id is None:
             continue
         chosen, primary = found[0]
@@ -182,8 +184,8 @@ async def take_encounters(desk: Desk, spool: Spool, batch: Sequence[Kept], tally
 
 
 async def _hear(desk: Desk, spool: Spool, kind: str, batch: Sequence[Kept]) -> tuple[dict[str, Heard], Lookup]:
-    reader = Reader(desk.run.source, spool.alias)
-    heard = {kept.record: hear(kind, kept.body, reader) for kept in batch}
+    reader = reader_of(desk.run, spool)
+    heard = {kept.record: hear(kind, kept.body, reader.of(kept.record)) for kept in batch}
     lookup = Lookup(desk.run.source)
     pointers = [said.pointer for one in heard.values() for said in one.said if said.item != SUBJECT]
     subjects = [one.subject for one in heard.values() if one.subject is not None]
@@ -198,7 +200,7 @@ async def _units(desk: Desk, reader: Reader, batch: Sequence[Kept]) -> dict[str,
     named: dict[str, list[str]] = {}
     for kept in batch:
         for reference in (*dicts(kept.body.get("location")), *dicts(kept.body.get("organization"))):
-            pointer = reader.read(reference)
+            pointer = reader.of(kept.record).read(reference)
             if pointer is None:
                 continue
             known = reader.alias(f"identifier:{pointer.identifier}") if pointer.identifier is not None else None
