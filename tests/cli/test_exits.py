@@ -144,6 +144,7 @@ def test_an_interrupt_is_130(carecircle: Command, monkeypatch: pytest.MonkeyPatc
 
 
 def test_advice_names_the_command_as_it_is_called_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CARECIRCLE_COMMAND", raising=False)
     sentence = "There is no database yet; make one with: carecircle db upgrade. carecircle is calm."
     assert as_called_here(sentence) == sentence
     monkeypatch.setenv("CARECIRCLE_COMMAND", "./dev run")
