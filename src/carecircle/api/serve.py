@@ -35,10 +35,10 @@ def serve(
         "date_header": False,
     }
     if workers > 1:
-        uvicorn.run("carecircle.api.serve:worker", factory=True, workers=workers, **common)  # type: ignore[arg-type]
+        uvicorn.run("carecircle.api.serve:worker", factory=True, workers=workers, **common)  # type: ignore[arg-type]  # one dict of mixed settings
     else:
         _calm_the_collector()
-        uvicorn.run(Service(settings, at), **common)  # type: ignore[arg-type]
+        uvicorn.run(Service(settings, at), **common)  # type: ignore[arg-type]  # the same
 
 
 async def _check(settings: Settings, at: Reach) -> None:

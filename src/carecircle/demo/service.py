@@ -243,4 +243,4 @@ async def _insert(session: AsyncSession, table: type[Table], rows: Iterable[dict
     """Many rows at once, past the unit of work: nobody needs them as objects."""
     given = list(rows)
     if given:
-        await session.execute(insert(table.__table__), given)  # type: ignore[arg-type]
+        await session.execute(insert(table.__table__), given)  # type: ignore[arg-type]  # a mapped class has a Table

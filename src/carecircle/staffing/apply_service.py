@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ScalarSelect, Select, func, insert, select, text
+from sqlalchemy import ScalarSelect, Select, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from carecircle.actor import Actor, actor_of, organization_of
 from carecircle.audit.entry import Entry, append
 from carecircle.database.constraints import translated
-from carecircle.database.session import enter_tenant, instant, lock_patient
+from carecircle.database.session import enter_tenant, instant, lock_patient, take_turns
 from carecircle.errors import ReassignmentReverted
 from carecircle.identifiers import to_text
 from carecircle.period import show
@@ -71,7 +71,7 @@ async def apply_batch(
     who = actor_of(actor)
     with translated():
         tenant = await enter_tenant(db, organization_of(organization))
-        await queue(db, tenant, reassignment_id)
+        await take_turns(db, tenant, reassignment_id)  # two who apply or revert one plan, batch by batch
         plan = await find(db, tenant, reassignment_id)
         if "revert" in await last_steps(db, plan):
             raise ReassignmentReverted
@@ -85,14 +85,6 @@ async def apply_batch(
         outcomes = await (await _changes(db, plan, items, now, who)).write(db, tenant, now)
         left = await db.scalar(select(func.count()).select_from(waiting.subquery()))
         return Batch(outcomes, left or 0)
-
-
-async def queue(db: AsyncSession, tenant: UUID, reassignment_id: UUID) -> None:
-    """Two who apply or revert one plan take turns, batch by batch."""
-    key = int.from_bytes(reassignment_id.bytes[-8:], "big", signed=True) ^ int.from_bytes(
-        tenant.bytes[-8:], "big", signed=True
-    )
-    await db.execute(text("select pg_advisory_xact_lock(:key)"), {"key": key})
 
 
 async def last_steps(db: AsyncSession, plan: Reassignment) -> dict[str, datetime]:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from carecircle.actor import Actor, actor_of, organization_of
 from carecircle.audit.entry import Entry
 from carecircle.database.constraints import translated
-from carecircle.database.session import enter_tenant, instant
+from carecircle.database.session import enter_tenant, instant, take_turns
 from carecircle.errors import RevertWindowClosed
 from carecircle.identifiers import to_text
 from carecircle.staffing.apply_service import (
@@ -26,7 +26,6 @@ from carecircle.staffing.apply_service import (
     next_items,
     outcome_of,
     outcome_row,
-    queue,
 )
 from carecircle.staffing.plan_service import find
 from carecircle.staffing.registry import BY_KIND
@@ -55,7 +54,7 @@ async def revert_batch(
     who = actor_of(actor)
     with translated():
         tenant = await enter_tenant(db, organization_of(organization))
-        await queue(db, tenant, reassignment_id)
+        await take_turns(db, tenant, reassignment_id)  # two who apply or revert one plan, batch by batch
         plan = await find(db, tenant, reassignment_id)
         await _require_window(db, plan, within)
         waiting = select(ReassignmentItem).where(

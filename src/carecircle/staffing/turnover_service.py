@@ -116,7 +116,7 @@ async def follow(
     if not successors:
         return
     table = holding.table.__tablename__
-    own = [name for name in holding.table.__table__.c.keys() if name not in _CLOCKS and name != holding.provider]  # noqa: SIM118
+    own = [name for name in holding.table.__table__.c.keys() if name not in _CLOCKS and name != holding.provider]  # noqa: SIM118 - iterating the columns gives columns, not names
     said = "".join(f", t.{name}" for name in own)
     await db.execute(
         text(

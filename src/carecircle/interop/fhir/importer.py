@@ -111,7 +111,7 @@ async def _read(spool: Spool, files: list[Path], tally: Tally, progress: Callabl
     told = time.monotonic()
     for file, size in zip(files, sizes, strict=True):
         at = [0]
-        for found in read_file(file, lambda position, at=at: at.__setitem__(0, position)):  # type: ignore[misc]
+        for found in read_file(file, lambda position, at=at: at.__setitem__(0, position)):  # type: ignore[misc]  # a default binds the loop's own list
             tally.resources += 1
             _keep(spool, found, tally)
             if tally.resources % _EVERY == 0:

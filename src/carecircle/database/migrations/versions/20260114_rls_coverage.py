@@ -9,11 +9,7 @@ from __future__ import annotations
 from alembic import op
 
 from carecircle.database.migrations.wall import (
-    CLOSED_JUST_NOW,
-    CLOSING,
     EVERY_TENANT_UNLESS_NAMED,
-    RECORDED_JUST_NOW,
-    STILL_BELIEVED,
     TENANT,
     guard_entity,
     guard_fact,
@@ -69,18 +65,7 @@ def upgrade() -> None:
     guard_fact("patient_assignments", decided_on=True)
     guard_fact("care_team_patients", decided_on=True)
     guard_fact("care_team_members", decided_on=True)
-
-    raise_wall("findings")
-    op.execute(f"grant select, insert, update ({CLOSING}) on carecircle.findings to carecircle_app")
-    op.execute(f"create policy app_reads on carecircle.findings for select to carecircle_app using ({TENANT})")
-    op.execute(
-        "create policy app_records on carecircle.findings for insert to carecircle_app"
-        f" with check ({TENANT} and {RECORDED_JUST_NOW})"
-    )
-    op.execute(
-        "create policy app_supersedes on carecircle.findings for update to carecircle_app"
-        f" using ({TENANT} and {STILL_BELIEVED}) with check ({TENANT} and {CLOSED_JUST_NOW})"
-    )
+    guard_fact("findings", decided_on=False)
 
     # Entries are inserted by those who act, read by those who prove, and changed by nobody.
     # When, by which transaction and under which snapshot is the database's to say: nobody may insert those columns.
