@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 from benchmarks.workload import loaded, questions
-from carecircle.access.decide import Decider, for_every_organization
+from carecircle.access.decide import Decider, Form, for_every_organization
 from carecircle.access.decision import Question
 from carecircle.database.reach import Reach
 from carecircle.database.roles import open_connection
@@ -28,7 +28,7 @@ async def measure(at: Reach, seconds: float) -> dict[str, float]:
     source = _batches(asked, 1)
 
     async def decide() -> object:
-        return await deciders[0].decide("now", next(source))
+        return await deciders[0].decide(Form(), next(source))
 
     # Turn and turn about, so that floor and figure meet the same machine in the same state.
     await _in_turn(floor.fetch, decide, 1.0)
@@ -41,7 +41,7 @@ async def measure(at: Reach, seconds: float) -> dict[str, float]:
         # Two in flight, as in service: while one batch is decided, the next is on its way.
         rates = await asyncio.gather(*(_in_batches(decider, asked, size, seconds) for decider in deciders))
         figures[f"batch_{size}_per_s"] = sum(rates)
-    answers = await deciders[0].decide("now", asked[:1000])
+    answers = await deciders[0].decide(Form(), asked[:1000])
     figures["allowed_share"] = sum(answer.allowed for answer in answers) / len(answers)
     for connection in connections:
         await connection.close()
@@ -68,7 +68,7 @@ async def _in_batches(decider: Decider, asked: list[Question], size: int, second
     source, answered = _batches(asked, size), 0
     started = last = time.perf_counter()
     while last - started < seconds:
-        answered += len(await decider.decide("now", next(source)))
+        answered += len(await decider.decide(Form(), next(source)))
         last = time.perf_counter()
     return answered / (last - started)
 

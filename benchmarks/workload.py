@@ -14,6 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy.engine import make_url
 
 from carecircle.access.decision import Question
@@ -33,6 +34,12 @@ SERVER = {
     "min_wal_size": "2GB",
     "checkpoint_timeout": "30min",
     "wal_compression": "off",
+}
+
+# What each script loads, and what is there when it has been.
+SCRIPTS = {
+    "workload.sql": "select from carecircle.organizations where slug = 'org-49'",
+    "workload_around.sql": "select from carecircle.coverage_arrangements",
 }
 
 
@@ -85,20 +92,24 @@ async def _load(at: Reach) -> None:
     admin = await open_connection(dsn(at.admin))
     try:
         await asyncio.to_thread(migrate.upgrade, at)
-        if not await admin.fetchval("select exists (select from carecircle.organizations where slug = 'org-49')"):
-            started = time.perf_counter()
-            print("loading the workload (once; some minutes) …", file=sys.stderr)
-            async with admin.transaction():
-                await admin.execute("set local session_replication_role = replica")
-                await admin.execute("set local maintenance_work_mem = '512MB'")
-                script = (files("benchmarks") / "workload.sql").read_text()
-                for statement in script.split(";\n"):
-                    if statement.strip():
-                        await admin.execute(statement)
-            print(f"loaded in {time.perf_counter() - started:.0f} s", file=sys.stderr)
-            await admin.execute("vacuum analyze")
+        for script, there in SCRIPTS.items():
+            if not await admin.fetchval(f"select exists ({there})"):
+                await _run_script(admin, script)
         # What earlier runs recorded does not belong to this one.
         await admin.execute("truncate carecircle.audit_events")
         await admin.execute("checkpoint")
     finally:
         await admin.close()
+
+
+async def _run_script(admin: asyncpg.Connection, script: str) -> None:
+    started = time.perf_counter()
+    print(f"loading {script} (once; some minutes) …", file=sys.stderr)
+    async with admin.transaction():
+        await admin.execute("set local session_replication_role = replica")
+        await admin.execute("set local maintenance_work_mem = '512MB'")
+        for statement in (files("benchmarks") / script).read_text().split(";\n"):
+            if statement.strip():
+                await admin.execute(statement)
+    print(f"loaded in {time.perf_counter() - started:.0f} s", file=sys.stderr)
+    await admin.execute("vacuum analyze")

@@ -21,7 +21,8 @@ from pathlib import Path
 import asyncpg
 import uvloop
 from sqlalchemy.engine import URL, make_url
-from tests.model.histories import History, drawn
+from tests.model.families import drawn
+from tests.model.histories import History
 from tests.model.mutants import MUTANTS, Mutant, caught
 from tests.model.questions import Disagreement, Played, interrogate
 from tests.model.replay import play, smallest

@@ -1,9 +1,11 @@
 """Proof that a provider can leave: `./dev prove reassign`, or `python -m proofs.reassign`.
 
-A panel of 2,310 patients goes to six providers under caps and capacities, with preferences and shared teams. First the
-applying process is killed half-way (SIGKILL) and another one resumes; then everything is taken back, and what every
-provider involved sees is compared with before, now and as of instants in between; then the panel is handed over once more
-without interruption, and timed. On a server of its own, with durable commits.
+A panel of 2,310 patients goes to six providers under caps and capacities, with preferences and shared teams; with it go
+specialist's patients, each by a referral and only to the two who hold the specialty, and standing in for an absent
+colleague. First the applying process is killed half-way (SIGKILL) and another one resumes; whose access must not break
+off is asked for at every instant of it; then everything is taken back, and what every provider involved sees is compared
+with before, now and as of instants in between; then the panel is handed over once more without interruption, and timed.
+On a server of its own, with durable commits.
 """
 
 from __future__ import annotations
@@ -15,106 +17,36 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from carecircle import CareCircle, Settings, acting_as, assemble, directory
-from carecircle.actor import Actor
-from carecircle.assignments.rules import DEFAULT_SCOPE
+from carecircle import CareCircle, Settings, acting_as, assemble
 from carecircle.assignments.service import assign_primary
-from carecircle.assignments.tables import PatientAssignment
-from carecircle.audit.entry import Entry, append
-from carecircle.care_teams.service import add_member, add_patient, create_team
 from carecircle.database import migrate
 from carecircle.database.embedded import temporary_server
 from carecircle.database.reach import Reach, role_passwords
-from carecircle.database.session import instant, transaction
-from carecircle.directory.tables import Patient
-from carecircle.identifiers import new_ids, to_text
-from carecircle.staffing.panel_service import set_capacity
+from carecircle.database.session import instant
+from carecircle.directory.credential_service import end_credential
+from carecircle.identifiers import to_text
 from carecircle.staffing.plan_service import Destination, Wish, plan
 from carecircle.staffing.preview_service import Certificate, certificate
 from carecircle.staffing.tables import ReassignmentItem, ReassignmentOutcome
+from proofs.reassign_practice import (
+    ACTOR,
+    BEFORE_IN_PANEL,
+    CAPACITIES,
+    CAPS,
+    PANEL,
+    SLUG,
+    SPECIALTY,
+    Practice,
+    make_practice,
+)
 
-PANEL, LIMIT_SECONDS = 2310, 30.0
-CAPS = (300, 350, 400, 400, 450, 500)
-CAPACITIES: tuple[int | None, ...] = (500, 500, 600, None, None, None)
-BEFORE_IN_PANEL = 120
-SLUG, ACTOR = "proof", "service:proof"
-Lists = dict[UUID, tuple[tuple[Any, ...], ...]]
-
-
-@dataclass(frozen=True)
-class Practice:
-    """One organization: who leaves, who receives, the leaver's panel."""
-
-    circle: CareCircle
-    organization: UUID
-    leaver: UUID
-    receivers: tuple[UUID, ...]
-    panel: tuple[UUID, ...]
-
-    async def sees(self, as_of: datetime | None = None, believed_at: datetime | None = None) -> Lists:
-        """What list_patients tells everybody involved: patients, bases, ends."""
-        told = {}
-        for provider in (self.leaver, *self.receivers):
-            listed = await self.circle.access.list_patients(
-                provider, organization=self.organization, actor=ACTOR, as_of=as_of, believed_at=believed_at
-            )
-            told[provider] = tuple((row.id, row.bases, row.ends_at) for row in listed.rows)
-        return told
-
-    def change(self) -> Any:
-        return transaction(self.circle.engine, self.organization)
-
-
-async def make_practice(circle: CareCircle) -> Practice:
-    """A leaver with 2,310 patients since last year, six receivers with panels of their own, a team of three of them."""
-    async with transaction(circle.engine) as db:
-        organization = await directory.register_organization(db, slug=SLUG, name="Proof", actor=ACTOR)
-    with acting_as(organization=organization, actor=ACTOR):
-        async with transaction(circle.engine, organization) as db:
-            leaver, *receivers = [await directory.register_provider(db) for _ in range(1 + len(CAPS))]
-            panel = await _patients_of(db, organization, leaver, PANEL)
-            for receiver, capacity in zip(receivers, CAPACITIES, strict=True):
-                await _patients_of(db, organization, receiver, BEFORE_IN_PANEL)
-                if capacity is not None:
-                    await set_capacity(db, provider=receiver, capacity=capacity)
-            team = await create_team(db, name="Ward")
-            for member in (leaver, *receivers[:2]):
-                await add_member(db, care_team_id=team, provider=member, member_role="nurse")
-            own = await create_team(db, name="Clinic")
-            await add_member(db, care_team_id=own, provider=leaver, member_role="attending")
-            for number, patient in enumerate(panel[:200]):
-                await add_patient(db, care_team_id=team if number % 2 else own, patient=patient)
-    return Practice(circle, organization, leaver, tuple(receivers), tuple(panel))
-
-
-async def _patients_of(db: AsyncSession, organization: UUID, provider: UUID, count: int) -> list[UUID]:
-    """So many new patients whose primary this provider has been for a year, under one entry."""
-    now = await instant(db)
-    entry = Entry(organization, "change", Actor(ACTOR), "panel-made", provider_id=provider)
-    await append(db, entry)
-    patients, rows = new_ids(count), new_ids(count)
-    await db.execute(insert(Patient), [{"organization_id": organization, "id": one} for one in patients])
-    await db.execute(
-        insert(PatientAssignment),
-        [
-            {
-                "organization_id": organization, "id": row, "lineage_id": row, "patient_id": patient,
-                "provider_id": provider, "assignment_type": "primary", "scope": list(DEFAULT_SCOPE["primary"]),
-                "starts_at": now - timedelta(days=365), "recorded_at": now, "entry_id": entry.id,
-            }
-            for row, patient in zip(rows, patients, strict=True)
-        ],
-    )  # fmt: skip
-    return patients
+LIMIT_SECONDS = 30.0
 
 
 async def make_plan(practice: Practice) -> UUID:
@@ -227,7 +159,7 @@ async def instants_between(practice: Practice, plan_id: UUID, begun: datetime, e
 async def prove(circle: CareCircle, at: Reach) -> tuple[list[str], str]:
     """What does not hold, and the figure."""
     practice = await make_practice(circle)
-    before, begun = await practice.sees(), await now(practice)
+    before, begun, around = await practice.sees(), await now(practice), await practice.around()
     broken: list[str] = []
 
     def hold(what: str, holds: bool) -> None:
@@ -253,6 +185,14 @@ async def prove(circle: CareCircle, at: Reach) -> tuple[list[str], str]:
     )
     handed_over, between = await practice.sees(), await now(practice)
     hold("the leaver sees nobody, the receivers everybody", not handed_over[practice.leaver] and handed_over != before)
+    hold("nor does who stood in for the leaver", bool(before[practice.deputy]) and not handed_over[practice.deputy])
+    broken_off = await interrupted(practice, plan_id, begun)
+    hold(
+        f"{len(broken_off)} specialist's and covered patients were alone, or with the wrong one, for an instant",
+        not broken_off,
+    )
+    denied = await without_specialist(practice)
+    hold(f"{denied} of {len(practice.referred):,} referred patients are denied to who took them", denied == 0)
 
     began = time.monotonic()
     reverted = command(at, "reassign", "revert", to_text(plan_id), "--yes")
@@ -261,6 +201,7 @@ async def prove(circle: CareCircle, at: Reach) -> tuple[list[str], str]:
     hold(f"revert ends well (exit {reverted.returncode})", reverted.returncode == 0 or print(said) is not None)
     hold("every row is restored", await done(practice, plan_id, "revert") == {"restored": items})
     instants = await instants_between(practice, plan_id, begun, await now(practice))
+    hold("and every referral and arrangement", await practice.around() == around)
     differ = sum([await practice.sees(as_of=one) != before for one in instants]) + (await practice.sees() != before)
     hold(f"{differ} of {len(instants) + 1} lists of everybody differ from before", differ == 0)
     believed = await practice.sees(as_of=between, believed_at=between)
@@ -274,6 +215,8 @@ async def prove(circle: CareCircle, at: Reach) -> tuple[list[str], str]:
     seconds = time.monotonic() - began
     hold(f"planned in {planned:.1f} s, all in {seconds:.1f} s", timed.returncode == 0 and seconds < LIMIT_SECONDS)
     hold("and nothing was done twice", await not_once(practice, 6) == 0)
+    await end_specialty(practice)
+    hold("control: without the specialty they are denied", await without_specialist(practice) == len(practice.referred))
     with acting_as(organization=practice.organization, actor=ACTOR):
         async with practice.change() as db:
             await assign_primary(db, patient=practice.panel[0], provider=practice.leaver)
@@ -282,9 +225,51 @@ async def prove(circle: CareCircle, at: Reach) -> tuple[list[str], str]:
     return broken, (
         f"reassign: {PANEL:,} patients to {len(CAPS)} providers in {seconds:.1f} s with planning and start-up"
         f" ({inside:.1f} s applying); killed after {killed_at:,} of {items:,}, resumed, {twice} done twice,"
-        f" {len(proof.without)} without a primary; taken back in {took_back:.1f} s,"
+        f" {len(proof.without)} without a primary, {len(broken_off)} of"
+        f" {len(practice.referred) + len(practice.absent)} referred and covered patients interrupted;"
+        f" taken back in {took_back:.1f} s,"
         f" {differ} of {len(instants) + 1} instants differ from before"
     )
+
+
+async def interrupted(practice: Practice, plan_id: UUID, begun: datetime) -> set[UUID]:
+    """Patients whom at some instant not exactly one saw by the referral, or by standing in, or one without the specialty.
+
+    Asked as of before, and as of every instant at which a batch changed something: between those, nothing did.
+    """
+    wrong: set[UUID] = set()
+    able = {practice.leaver, *practice.specialists}
+    for at in await instants_between(practice, plan_id, begun, begun):
+        seen = await practice.sees(as_of=at)
+        consulted = {provider: {row[0] for row in rows if "consulting" in row[1]} for provider, rows in seen.items()}
+        covered = [
+            row[0] for rows in seen.values() for row in rows if "coverage" in row[1] and row[0] in practice.absent
+        ]
+        for patient in practice.referred:
+            by = {provider for provider, patients in consulted.items() if patient in patients}
+            if len(by) != 1 or not by <= able:
+                wrong.add(patient)
+        wrong |= {one for one, times in Counter([*practice.absent, *covered]).items() if times != 2}
+    return wrong
+
+
+async def without_specialist(practice: Practice) -> int:
+    """Referred patients about whom the decision denies reading to both who hold the specialty."""
+    allowed: set[UUID] = set()
+    for provider in practice.specialists:
+        answers = await practice.circle.access.check_many(
+            provider, "read", practice.referred, organization=practice.organization, actor=ACTOR
+        )
+        allowed |= {patient for patient, one in zip(practice.referred, answers, strict=True) if one.allowed}
+    return len(practice.referred) - len(allowed)
+
+
+async def end_specialty(practice: Practice) -> None:
+    async with practice.change() as db:
+        for provider in practice.specialists:
+            await end_credential(
+                db, provider=provider, kind="specialty", code=SPECIALTY, organization=practice.organization, actor=ACTOR
+            )
 
 
 async def count_items(practice: Practice, plan_id: UUID) -> int:

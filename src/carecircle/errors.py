@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 
@@ -81,6 +82,24 @@ class Refused(CareCircleError):
     """The request was understood, and the answer is no."""
 
     code = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One rule that a command would break: a stable kebab-case code, and a sentence for people without patient data."""
+
+    code: str
+    sentence: str
+
+
+class RulesViolated(Refused):
+    """The organization's rules forbid it."""
+
+    code = "rules-violated"
+
+    def __init__(self, violations: Sequence[Violation] = (), **facts: Any) -> None:
+        self.violations = tuple(violations)
+        super().__init__(" ".join(one.sentence for one in violations) or None, **facts)
 
 
 class NotFound(CareCircleError):
@@ -237,3 +256,81 @@ class RevertWindowClosed(Conflict):
     """This reassignment was applied too long ago to be taken back as a whole; plan another one instead."""
 
     code = "revert-window-closed"
+
+
+class CredentialNotFound(NotFound):
+    """This provider holds no such credential now or ahead; see: carecircle credential list."""
+
+    code = "credential-not-found"
+
+
+class ReferralNotFound(NotFound):
+    """There is no such referral in this organization, or it has ended; see: carecircle referral list."""
+
+    code = "referral-not-found"
+
+
+class CoverageNotFound(NotFound):
+    """There is no such coverage arrangement in this organization, or it has ended; see: carecircle coverage list."""
+
+    code = "coverage-not-found"
+
+
+class RestrictionNotFound(NotFound):
+    """No such restriction holds now or ahead; see: carecircle restrict list."""
+
+    code = "restriction-not-found"
+
+
+class MergeNotFound(NotFound):
+    """This patient was not merged into another, or the merge was taken back."""
+
+    code = "merge-not-found"
+
+
+class FactsNotLoaded(InvalidRequest):
+    """The validator was asked about somebody whose facts it did not load; name them when loading it."""
+
+    code = "facts-not-loaded"
+
+
+class InvalidPolicy(InvalidRequest):
+    """This is not a policy; see: carecircle policy show."""
+
+    code = "invalid-policy"
+
+
+class OverlappingCredential(Conflict):
+    """This provider holds that credential already in that period."""
+
+    code = "overlapping-credential"
+
+
+class OverlappingCoverage(Conflict):
+    """The same provider covers the same already in that period."""
+
+    code = "overlapping-coverage"
+
+
+class OverlappingAbsence(Conflict):
+    """This provider is recorded as absent already in that period."""
+
+    code = "overlapping-absence"
+
+
+class AlreadyRestricted(Conflict):
+    """That restriction holds already in that period."""
+
+    code = "already-restricted"
+
+
+class AlreadyMerged(Conflict):
+    """This patient has been merged into another one already."""
+
+    code = "already-merged"
+
+
+class CareTeamClosed(Conflict):
+    """This care team is closed; reopen it first: carecircle team reopen."""
+
+    code = "care-team-closed"

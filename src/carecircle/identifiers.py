@@ -28,10 +28,6 @@ _TO_BASE_32 = str.maketrans(
 _LONGEST_IDENTIFIER = 512
 
 
-# A pseudo-identifier: whoever has (REPLACED_PATIENT, id of a patient) stands for that patient since the two were merged.
-REPLACED_PATIENT = "urn:carecircle:replaced-patient"
-
-
 @dataclass(frozen=True, slots=True)
 class Identifier:
     """An identifier given by somebody else: an MRN, an NPI, a staff number. `system` may be empty."""

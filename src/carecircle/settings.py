@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     )
     organization: str | None = Field(default=None, description="Slug of the organization commands speak about.")
     log_format: Literal["json", "text"] = Field(default="json", description="How the log is written to stderr.")
-    lanes: int = Field(default=2, ge=1, le=16, description="Connections on which decisions are made, per process.")
+    lanes: int = Field(default=1, ge=1, le=16, description="Connections on which decisions are made, per process.")
     batch: int = Field(default=128, ge=1, le=1024, description="Questions one deciding statement answers at most.")
     decision_timeout: float = Field(
         default=5.0, gt=0, le=60, description="Seconds a decision may take before nobody gets an answer."

@@ -23,7 +23,7 @@ def misled(used: set[str]) -> set[str]:
 
 async def indexes(at: Reach, statement: str) -> set[str]:
     """The indexes of a statement's generic plan, as the role that serves sees it."""
-    connection = await asyncpg.connect(at.dsn("decider"))
+    connection = await decide.for_every_organization(await asyncpg.connect(at.dsn("decider")))
     try:
         await connection.execute(f"prepare asked as {statement}")
         count = len(set(re.findall(r"\$\d+", statement)))
@@ -34,9 +34,9 @@ async def indexes(at: Reach, statement: str) -> set[str]:
 
 
 @pytest.mark.parametrize("alone", [True, False])
-@pytest.mark.parametrize("form", ["now", "as-of"])
-def test_a_check_reads_one_patients_rows(migrated: Reach, form: decide.Form, alone: bool) -> None:
-    used = asyncio.run(indexes(migrated, decide.statement(form, alone=alone)))
+@pytest.mark.parametrize("clocks", ["now", "as-of"])
+def test_a_check_reads_one_patients_rows(migrated: Reach, clocks: decide.Clocks, alone: bool) -> None:
+    used = asyncio.run(indexes(migrated, decide.statement(decide.Form(clocks), alone=alone)))
     assert used >= CIRCLE
     assert misled(used) == set()
 
@@ -67,7 +67,7 @@ def test_an_index_that_goes_missing_is_noticed(migrated: Reach) -> None:
             await admin.execute("set local enable_seqscan = off")
             await admin.execute("set local plan_cache_mode = force_generic_plan")
             await admin.execute("set local role carecircle_decider")
-            await admin.execute(f"prepare asked as {decide.statement('now')}")
+            await admin.execute(f"prepare asked as {decide.statement(decide.Form())}")
             plan = await admin.fetch("explain execute asked(null, null, null, null, null, null, null, null)")
             await admin.execute("rollback")
         finally:

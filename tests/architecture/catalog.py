@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import asyncpg
 
 from carecircle.database.reach import Reach, dsn
+from carecircle.database.roles import EVERYWHERE
 
-SERVING = "'carecircle_app', 'carecircle_decider', 'carecircle_sealer', 'carecircle_auditor'"
+SERVING = f"'carecircle_app', 'carecircle_decider', '{EVERYWHERE}', 'carecircle_sealer', 'carecircle_auditor'"
 # organizations is the reference table: its own id is the tenant. schema_version is Alembic's and holds no row of anybody.
 TENANT_TABLES = """select c.oid, c.relname, c.relkind, c.relrowsecurity, c.relforcerowsecurity, c.relacl, c.relowner,
          c.relispartition
@@ -160,8 +161,16 @@ RULES = (
               and (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication)
             union all
             select roleid::regrole || ' to ' || member::regrole from pg_auth_members
-            where member::regrole::text in ({SERVING}, 'carecircle_owner')""",
-        ("alter role carecircle_app bypassrls", "grant carecircle_owner to carecircle_app"),
+            where member::regrole::text in ({SERVING}, 'carecircle_owner')
+              and not (roleid::regrole::text = '{EVERYWHERE}' and member::regrole::text = 'carecircle_decider')
+            union all
+            select 'carecircle_decider inherits' from pg_roles where rolname = 'carecircle_decider' and rolinherit""",
+        (
+            "alter role carecircle_app bypassrls",
+            "grant carecircle_owner to carecircle_app",
+            f"grant {EVERYWHERE} to carecircle_app",
+            "alter role carecircle_decider inherit",
+        ),
     ),
     Rule(
         "those who serve own nothing",

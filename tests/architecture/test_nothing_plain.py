@@ -19,8 +19,8 @@ LISTING_TYPES = ("uuid", "uuid", "uuid", "text", "text", "text", "text", "bytea"
 
 STATEMENTS = {
     **{
-        f"decide {form} alone={alone}": decide.statement(form, alone=alone)
-        for form, alone in product(("now", "as-of", "believed"), (False, True))
+        f"decide {clocks} alone={alone} policy={policy}": decide.statement(decide.Form(clocks, policy), alone=alone)
+        for clocks, alone, policy in product(("now", "as-of", "believed"), (False, True), (False, True))
     },
     **{
         f"list {wanted} as_of={as_of} believed={believed}": listing.statement(wanted, as_of=as_of, believed=believed)

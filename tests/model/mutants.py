@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from carecircle import Access, CareCircle
 from carecircle.access import decide, listing
@@ -16,92 +15,206 @@ from tests.model.questions import Disagreement, Played, interrogate
 
 @dataclass(frozen=True)
 class Mutant:
-    """A name that says what is wrong, and the change: a pattern in the composed SQL and what takes its place."""
+    """A name that says what is wrong, and the changes: patterns in the composed SQL, each with what takes its place."""
 
     name: str
-    pattern: str
-    instead: str
+    changes: tuple[tuple[str, str], ...]
 
     def __call__(self, statement: str) -> str:
-        return re.sub(self.pattern, self.instead, statement)
+        for pattern, instead in self.changes:
+            statement = re.sub(pattern, instead, statement)
+        return statement
 
 
-def _of(fact: str, alias: str) -> Iterator[Mutant]:
-    """Every bound of both clocks, wrong in turn for one kind of fact."""
-    a = rf"\b{alias}\."
-    yield Mutant(f"{fact}: begins a moment late", rf"({a}starts_at) <= ", r"\1 < ")
-    yield Mutant(f"{fact}: ends a moment late", rf"({a}ends_at) > ", r"\1 >= ")
-    yield Mutant(f"{fact}: believed a moment late", rf"({a}recorded_at) <= ", r"\1 < ")
-    yield Mutant(f"{fact}: believed a moment too long", rf"({a}superseded_at) > ", r"\1 >= ")
-    yield Mutant(f"{fact}: holds before it begins", rf"{a}starts_at <= ", "'-infinity' <= ")
-    yield Mutant(f"{fact}: never ends", rf"{a}ends_at > ", "'infinity' > ")
-    yield Mutant(f"{fact}: believed before it was recorded", rf"{a}recorded_at <= ", "'-infinity' <= ")
-    yield Mutant(f"{fact}: superseded rows still count", rf"{a}superseded_at = 'infinity'", "true")
-    yield Mutant(f"{fact}: superseded rows never counted", rf"{a}superseded_at < 'infinity' and", "false and")
-    yield Mutant(f"{fact}: forgotten altogether", rf"\({a}(superseded_at|recorded_at)", rf"(false and {alias}.\1")
+def _mutant(name: str, *changes: str) -> Mutant:
+    """Pattern, what takes its place, and so on."""
+    return Mutant(name, tuple(zip(changes[::2], changes[1::2], strict=True)))
 
 
 AS_OF = r"(?:q\.as_of|coalesce\(\$9::timestamptz, statement_timestamp\(\)\))"
 BELIEVED_AT = r"(?:q\.believed_at|\$10::timestamptz)"
-SCOPE = r"(?:q\.action|\$4) = any \(c\.scope\)"
+ORGANIZATION = r"(?:q\.organization_id|\$2)"
+ACTION = r"(?:q\.action|\$4)"
+# A row of the circle must end later than now once more, when all that it rests on is known.
+AHEAD = rf"ahead\.ends_at > {AS_OF}"
 
-MUTANTS: Sequence[Mutant] = (
-    *_of("assignment", "a"), *_of("team's patient", "p"), *_of("seat", "m"),
-    Mutant("as_of ignored", rf"((?:starts_at <=|ends_at >)) {AS_OF}", r"\1 statement_timestamp()"),
-    Mutant("believed_at ignored", rf"((?:recorded_at <=|superseded_at >)) {BELIEVED_AT}", r"\1 statement_timestamp()"),
-    Mutant("believed at as_of", r"((?:recorded_at <=|superseded_at >)) q\.believed_at", r"\1 q.as_of"),
-    Mutant("team join: organization dropped", r"m\.organization_id = p\.organization_id and ", ""),
-    Mutant("team join: team dropped", r"m\.care_team_id = p\.care_team_id", "true"),
-    Mutant("question's organization dropped", r"c\.organization_id = (?:q\.organization_id|\$2) and ", ""),
-    Mutant("question's patient dropped", r"c\.patient_id = q\.patient_id and ", ""),
-    Mutant("question's provider dropped", r" and c\.provider_id = q\.provider_id", ""),
-    Mutant("list: whose list dropped", r"and c\.(?:provider|patient)_id = \$3", ""),
-    Mutant("scope dropped", SCOPE, "true"),
-    Mutant("scope dropped in lists only", r"\$4 = any \(c\.scope\)", "true"),
-    Mutant("every action counts as read", SCOPE, "'read' = any (c.scope)"),
-    Mutant("list over another action", r"\$4 = any \(c\.scope\)", "'write' = any (c.scope)"),
-    Mutant("team path ends with the later of two", r"\bleast\(", "greatest("),
-    Mutant("team path begins with the earlier of two", r"\bgreatest\(", "least("),
-    Mutant("list: the first end, not the last", r"max\(c\.ends_at\)", "min(c.ends_at)"),
-    Mutant("list: kinds not distinct", r"array_agg\(distinct c\.basis", "array_agg(c.basis"),
-    Mutant("wrong row under the seat", r"p\.id as under_id", "m.id as under_id"),
-    Mutant("wrong row as the basis", r"m\.id as basis_id", "p.id as basis_id"),
-    Mutant("wrong kind of basis", r"a\.assignment_type as basis", "'consulting' as basis"),
-    Mutant("unknown action granted where a scope names it", r"and (?:q\.action|\$4) = any \(array\[[^]]*\]\)", ""),
-    Mutant("unknown action not noticed", r"(?:q\.action|\$4) <> all \(array\[[^]]*\]\)", "false"),
-    Mutant("held once is not held", r"c\.held > 0", "c.held > 1"),
-    Mutant(
+
+def _believed(fact: str, alias: str) -> Iterator[Mutant]:
+    a = rf"\b{alias}\."
+    yield _mutant(f"{fact}: believed a moment late", rf"({a}recorded_at) <= ", r"\1 < ")
+    yield _mutant(f"{fact}: believed a moment too long", rf"({a}superseded_at) > ", r"\1 >= ")
+    yield _mutant(f"{fact}: believed before it was recorded", rf"{a}recorded_at <= ", "'-infinity' <= ")
+    yield _mutant(f"{fact}: superseded rows still count", rf"{a}superseded_at = 'infinity'", "true")
+    yield _mutant(f"{fact}: superseded rows never counted", rf"{a}superseded_at < 'infinity' and", "false and")
+    then = rf"\({a}recorded_at <= {BELIEVED_AT} and \({a}superseded_at = 'infinity' or \([^()]*\)\)"
+    yield _mutant(f"{fact}: believed_at ignored", then, f"({alias}.superseded_at = 'infinity'")
+    yield _mutant(f"{fact}: forgotten altogether", rf"\({a}(superseded_at|recorded_at)", rf"(false and {alias}.\1")
+
+
+def _of(fact: str, alias: str, *, is_cut: bool = False) -> Iterator[Mutant]:
+    """Every bound of both clocks, wrong in turn for one kind of fact. `is_cut`: its end is asked about once more."""
+    a = rf"\b{alias}\."
+    again = (AHEAD, "ahead.ends_at > '-infinity'") if is_cut else ()
+    late = ("ahead.ends_at > ", "ahead.ends_at >= ") if is_cut else ()
+    yield _mutant(f"{fact}: begins a moment late", rf"({a}starts_at) <= ", r"\1 < ")
+    yield _mutant(f"{fact}: ends a moment late", rf"({a}ends_at) > ", r"\1 >= ", *late)
+    yield _mutant(f"{fact}: holds before it begins", rf"{a}starts_at <= ", "'-infinity' <= ")
+    yield _mutant(f"{fact}: never ends", rf"{a}ends_at > ", "'infinity' > ", *again)
+    yield from _believed(fact, alias)
+
+
+def _anywhere(fact: str, alias: str) -> Mutant:
+    return _mutant(f"{fact}: organization dropped", rf"\b{alias}\.organization_id = {ORGANIZATION} and ", "")
+
+
+# A stand-in of a stand-in, as if the second arrangement were the first one's.
+_USED = "organization_id, id, covering_provider_id, patient_id, care_team_id, scope, starts_at, ends_at, duty_ends_at, rests_on"
+_USED += ", recorded_at, superseded_at"
+_SECOND_HOP = (
+    f" (select {_USED}, covered_provider_id from carecircle.coverage_arrangements union all"
+    f" select {', '.join('b.' + one for one in _USED.split(', '))}, a.covered_provider_id"
+    " from carecircle.coverage_arrangements a join carecircle.coverage_arrangements b"
+    " on b.organization_id = a.organization_id and b.covered_provider_id = a.covering_provider_id"
+    " and a.superseded_at = 'infinity') v"
+)
+
+CLOCKS: Sequence[Mutant] = (
+    *_of("assignment", "a", is_cut=True), *_of("team's patient", "p", is_cut=True), *_of("seat", "m", is_cut=True),
+    *_of("coverage", "v", is_cut=True), *_of("credential", "k", is_cut=True), *_of("referral", "f", is_cut=True),
+    *_of("objection or suspension", "o"), *_of("label", "l"), *_of("policy", "y"), *_believed("merge", "g"),
+    _mutant("as_of ignored", rf"((?:starts_at <=|ends_at >)) {AS_OF}", r"\1 statement_timestamp()"),
+    _mutant("believed_at ignored", rf"((?:recorded_at <=|superseded_at >)) {BELIEVED_AT}", r"\1 statement_timestamp()"),
+    _mutant("believed at as_of", r"((?:recorded_at <=|superseded_at >)) q\.believed_at", r"\1 q.as_of"),
+)  # fmt: skip
+
+WHOSE: Sequence[Mutant] = (
+    _anywhere("assignment", "a"), _anywhere("team's patient", "p"), _anywhere("coverage", "v"),
+    _anywhere("credential", "k"), _anywhere("objection or suspension", "o"), _anywhere("label", "l"),
+    _anywhere("policy", "y"), _anywhere("merge", "g"),
+    _mutant("team join: organization dropped", r"m\.organization_id = p\.organization_id and ", ""),
+    _mutant("team join: team dropped", r"m\.care_team_id = p\.care_team_id", "true"),
+    _mutant("assignment of another patient", r"\ba\.patient_id = (?:q\.patient_id|\$3)", "true"),
+    _mutant("team's patient is another one", r"\bp\.patient_id = (?:q\.patient_id|\$3)", "true"),
+    _mutant("assignment of another provider", r"\ba\.provider_id = w\.holder_id", "true"),
+    _mutant("seat of another provider", r"\bm\.provider_id = w\.holder_id", "true"),
+    _mutant("somebody else stands in", r"v\.covering_provider_id = (?:q\.provider_id|\$3)", "true"),
+    _mutant("somebody else is stood in for", r"v\.covered_provider_id = x\.provider_id", "true"),
+    _mutant("credential of another provider", r"\bk\.provider_id = case when .*? end", "true"),
+    _mutant("referral of another patient", r" and f\.patient_id = a\.patient_id", ""),
+    _mutant("referral to another provider", r"\(f\.provider_id is null or f\.provider_id = a\.provider_id\)", "true"),
+    _mutant("another referral", r"f\.lineage_id = a\.referral_id", "true"),
+    _mutant("objection of another patient", r"\bo\.patient_id = (?:q|c)\.patient_id", "true"),
+    _mutant("objection to another provider", r"\bo\.provider_id = (?:q|c)\.provider_id", "true"),
+    _mutant("label of another patient", r"\bl\.patient_id = (?:q|c)\.patient_id", "true"),
+    _mutant("merge of another patient", r"\bg\.patient_id = (?:q\.patient_id|\$3)", "true"),
+    _mutant(
         "unknown patient: organization dropped",
         r"where p\.organization_id = q\.organization_id and p\.id = q\.patient_id\)", "where p.id = q.patient_id limit 1)",
     ),
-    Mutant(
+    _mutant(
         "unknown provider: organization dropped",
         r"where p\.organization_id = q\.organization_id and p\.id = q\.provider_id\)", "where p.id = q.provider_id limit 1)",
     ),
-    Mutant("list: unknown elsewhere only", r"g\.organization_id = \$2 and ", ""),
-    Mutant("answers in another order", "order by position", "order by position desc"),
+    _mutant("list: unknown elsewhere only", r"where g\.organization_id = \$2 and g\.id = \$3", "where g.id = $3"),
 )  # fmt: skip
+
+GRANTING: Sequence[Mutant] = (
+    _mutant("scope dropped", rf"{ACTION} = any \(x\.scope\)", "true"),
+    _mutant("scope dropped in lists only", r"\$4 = any \(x\.scope\)", "true"),
+    _mutant("every action counts as read", rf"{ACTION} = any \(x\.scope\)", "'read' = any (x.scope)"),
+    _mutant("list over another action", r"\$4 = any \(x\.scope\)", "'write' = any (x.scope)"),
+    _mutant("every action is known", rf"{ACTION} = any \(array\[[^]]*\]\)", "true"),
+    _mutant("every action is known where there is a policy", rf"{ACTION} = any \(y\.actions\) and ", ""),
+    _mutant("no policy adds an action", rf"{ACTION} = any \(y\.actions\)", "false"),
+    _mutant("held once is not held", r"c\.held > 0", "c.held > 1"),
+    _mutant("restricted is not told", r"when c\.granting > 0 then 'restricted'", "when false then 'restricted'"),
+    _mutant("a label restricts who is let in by nothing", r"when c\.granting > 0 then", "when c.held > 0 and r.held > 0 then"),
+    _mutant("merged is not told", r"is not null then 'patient-merged'", "is null and false then 'patient-merged'"),
+    _mutant("list: the first end, not the last", r"max\(c\.ends_at\)", "min(c.ends_at)"),
+    _mutant("list: kinds not distinct", r"array_agg\(distinct c\.basis", "array_agg(c.basis"),
+    _mutant("answers in another order", "order by position", "order by position desc"),
+)  # fmt: skip
+
+PROOF: Sequence[Mutant] = (
+    _mutant("team path ends with the later of two", r"least\(p\.ends_at, m\.ends_at\)", "greatest(p.ends_at, m.ends_at)"),
+    _mutant("team path begins with the earlier of two", r"greatest\(p\.starts_at", "least(p.starts_at"),
+    _mutant("wrong row under the seat", r"p\.id as under_id", "m.id as under_id"),
+    _mutant("wrong row as the basis", r"m\.id as basis_id", "p.id as basis_id"),
+    _mutant("wrong kind of basis", r"a\.assignment_type as basis", "'consulting' as basis"),
+    _mutant("coverage: kind of what is covered", r"else 'coverage' end as basis", "else x.basis end as basis"),
+    _mutant("coverage: row of what is covered", r"coalesce\(w\.arrangement_id, x\.basis_id\)", "x.basis_id"),
+    _mutant("coverage: wrong row under it", r"else x\.basis_id end as under_id", "else x.under_id end as under_id"),
+    _mutant("coverage: via oneself", r"then w\.holder_id end as via_id", "then w.provider_id end as via_id"),
+    _mutant("coverage begins with the earlier of two", r"greatest\(x\.starts_at, w\.starts_at\)", "x.starts_at"),
+    _mutant("coverage ends with what is covered", r"least\(x\.ends_at, w\.ends_at, ", "least(x.ends_at, "),
+    _mutant("coverage outlasts what is covered", r"least\(x\.ends_at, w\.ends_at, ", "least(w.ends_at, "),
+    _mutant("the credential's end cuts nothing", r"select k\.ends_at from", "select 'infinity'::timestamptz from"),
+    _mutant("the first credential's end cuts", r"order by k\.ends_at desc", "order by k.ends_at"),
+    _mutant("the referral's end cuts nothing", r"select f\.ends_at from", "select 'infinity'::timestamptz from"),
+)  # fmt: skip
+
+MECHANISMS: Sequence[Mutant] = (
+    _mutant("coverage: two hops", r" carecircle\.coverage_arrangements v\b", _SECOND_HOP),
+    _mutant(
+        "coverage: scopes united", rf"{ACTION} = any \(x\.scope\) and \(w\.scope is null or ({ACTION}) = any \(w\.scope\)\)",
+        r"\1 = any (x.scope || w.scope)",
+    ),
+    _mutant("coverage: its own scope ignored", r"\(w\.scope is null or", "(true or"),
+    _mutant("coverage: the covered one's scope ignored", r"= any \(x\.scope\)", "= any (coalesce(w.scope, x.scope))"),
+    _mutant("coverage: named patient ignored", r"w\.patient_id is null or w\.patient_id = x\.patient_id", "true"),
+    _mutant("coverage: team ignored", r"w\.care_team_id is null or w\.care_team_id = x\.care_team_id", "true"),
+    _mutant("coverage: seat on whatever team", r"w\.care_team_id = x\.care_team_id", "x.care_team_id is not null"),
+    _mutant("coverage: grace ignored", r"\bv\.ends_at > ", "v.duty_ends_at > "),
+    _mutant("coverage: objection to the covered one ignored", r"\(w\.arrangement_id is null or \(\s+select", r"(true or (select"),
+    _mutant("coverage: objection to the other one asked", r"o\.provider_id = w\.holder_id", "o.provider_id = w.provider_id"),
+    _mutant("coverage: anybody's objection passes nothing on", r"o\.patient_id = x\.patient_id", "true"),
+    _mutant("coverage passes by labels", r"x\.direct and w\.arrangement_id is null as direct", "x.direct as direct"),
+    _mutant("a seat passes by labels", r"false as direct, m\.care_team_id", "true as direct, m.care_team_id"),
+    _mutant("a label keeps out everybody", r"c\.direct or r\.held = 0", "r.held = 0", r"r\.spares_nobody or not c\.direct", "true"),
+    _mutant(
+        "a label keeps out nobody",
+        r"\(c\.direct or r\.held = 0\)", "true", r"r\.spares_nobody or not c\.direct", "r.spares_nobody",
+    ),
+    _mutant("labels do not count in lists", r"r\.spares_nobody or not c\.direct", "r.spares_nobody"),
+    _mutant("objections do not count in lists", r"r\.spares_nobody or not c\.direct", "not c.direct and not r.spares_nobody"),
+    _mutant("objections spare who is direct", r"r\.sparing_nobody = 0 and", ""),
+    _mutant("suspension ignored", r" or o\.patient_id is null\)", ")"),
+    _mutant("objection ignored", r"\(o\.patient_id = (?:q|c)\.patient_id or (o\.patient_id is null\))", r"(\1"),
+    _mutant("credentials: not looked at", r"cardinality\(x\.rests_on\) \+ cardinality\(w\.rests_on\) = 0", "true"),
+    _mutant("credentials: one of them is enough", r"select min\(coalesce\(", "select max(coalesce("),
+    _mutant("credentials: by kind only", r"needs\.name in \(k\.kind, k\.code\)", "needs.name = k.kind"),
+    _mutant("credentials: by code only", r"needs\.name in \(k\.kind, k\.code\)", "needs.name = k.code"),
+    _mutant("credentials: any will do", r"needs\.name in \(k\.kind, k\.code\)", "true"),
+    _mutant("credentials: the covered one's for the arrangement", r"needs\.number <= cardinality\(x\.rests_on\)", "true"),
+    _mutant("credentials: the covering one's for what is covered", r"needs\.number <= cardinality\(x\.rests_on\)", "false"),
+    _mutant("credentials: not those of what is covered", r"unnest\(x\.rests_on \|\| w\.rests_on\)", "unnest(w.rests_on)"),
+    _mutant("credentials: not those of the arrangement", r"unnest\(x\.rests_on \|\| w\.rests_on\)", "unnest(x.rests_on)"),
+    _mutant("referral not looked at", r"case when a\.referral_id is null then", "case when true then"),
+    _mutant("referral to whoever takes it counts for nobody", r"\(f\.provider_id is null or ", "("),
+)  # fmt: skip
+
+MUTANTS: Sequence[Mutant] = (*CLOCKS, *WHOSE, *GRANTING, *PROOF, *MECHANISMS)
+# What the statements are composed for; a mutant changes one of these at least.
+_FORMS = (decide.Form("believed", True), decide.Form("now", False))
+
+
+def changed(mutant: Mutant) -> bool:
+    """Whether the bug finds something to change. Asks the sound statements, so not while another one is planted."""
+    sound = [decide.statement(form) for form in _FORMS]
+    sound += [listing.statement(wanted, as_of=True, believed=True) for wanted in ("patients", "providers")]
+    return any(mutant(text) != text for text in sound)
 
 
 @contextmanager
 def planted(mutant: Mutant) -> Iterator[None]:
     """While in the block, connections that prepare a statement get the mutant's. Raises ValueError when it changes none."""
+    if not changed(mutant):
+        raise ValueError(f"the planted bug {mutant.name!r} finds nothing to change")
     deciding, lists = decide.statement, listing.statement
-    changed: list[str] = []
 
     def with_bug(compose: Callable[..., str]) -> Callable[..., str]:
-        def composed(*given: Any, **named: Any) -> str:
-            sound = compose(*given, **named)
-            text = mutant(sound)
-            if text != sound:
-                changed.append(text)
-            return text
+        return lambda *given, **named: mutant(compose(*given, **named))
 
-        return composed
-
-    changing = with_bug(deciding)("believed"), with_bug(lists)("patients", as_of=True, believed=True)
-    if not changed:
-        raise ValueError(f"the planted bug {mutant.name!r} finds nothing to change in {len(changing)} statements")
     decide.statement, listing.statement = with_bug(deciding), with_bug(lists)  # type: ignore[assignment]
     try:
         yield

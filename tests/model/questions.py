@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from carecircle import Access, AccessDecision, Listing, Question, acting_as
+from carecircle.access.decision import Basis
 from carecircle.errors import InvalidRequest
 from tests.model import histories
-from tests.model.histories import ACTIONS, UNKNOWN_ACTIONS, History, Moment
-from tests.model.reference import Answer, Model
+from tests.model.histories import ACTIONS, POLICY_ACTION, UNKNOWN_ACTIONS, History, Moment
+from tests.model.reference import Answer
+from tests.model.reference_around import Model
 
 PATIENTS = [UUID(int=0x0197A000_0000_7000_8000_0000_0000_0100 + n) for n in range(histories.PATIENTS)]
 PROVIDERS = [UUID(int=0x0197A000_0000_7000_8000_0000_0000_0200 + n) for n in range(histories.PROVIDERS)]
@@ -44,17 +45,19 @@ async def interrogate(access: Access, played: Played) -> int:
     """Ask every question of the history, all at once; how many there were. Raises the first Disagreement."""
     asked: list[Awaitable[None]] = []
     with acting_as(organization=played.organization, actor="service:model"):
+        provider, patient = played.history.aside
         for number, moment in enumerate(played.history.moments):
             ask = _Asking(access, played, _pick(played.as_ofs, moment.as_of), _pick(played.beliefs, moment.believed_at))
             asked += [
                 ask.check(provider, moment.action, patient)
                 for provider in range(len(PROVIDERS)) for patient in range(len(PATIENTS))
             ]  # fmt: skip
-            provider, patient = played.history.aside
-            asked += [ask.check(provider, action, patient, aloud=number == 0) for action in _others(moment)]
+            if number == 0:
+                asked.append(ask.aloud(provider, moment.action, patient))
+                asked += [ask.check(provider, action, patient) for action in _others(moment)]
             if number < 2:
-                asked += [ask.patients_of(provider, moment.action) for provider in range(len(PROVIDERS))]
-                asked += [ask.providers_of(patient, moment.action) for patient in range(len(PATIENTS))]
+                asked += [ask.patients_of(provider, moment.action) for provider in range(number, len(PROVIDERS), 2)]
+                asked += [ask.providers_of(patient, moment.action) for patient in range(number, len(PATIENTS), 2)]
         # Every answer is awaited, so that nobody asks on behind a disagreement.
         for result in await asyncio.gather(*asked, return_exceptions=True):
             if isinstance(result, InvalidRequest):
@@ -69,7 +72,7 @@ def _pick(instants: Sequence[datetime], index: int | None) -> datetime | None:
 
 
 def _others(moment: Moment) -> Sequence[str]:
-    return [action for action in (*ACTIONS, UNKNOWN_ACTIONS[0]) if action != moment.action]
+    return [action for action in (*ACTIONS, POLICY_ACTION, UNKNOWN_ACTIONS[0]) if action != moment.action]
 
 
 @dataclass
@@ -81,25 +84,23 @@ class _Asking:
     as_of: datetime | None
     believed_at: datetime | None
 
-    async def check(self, provider: int, action: str, patient: int, *, aloud: bool = False) -> None:
-        """`aloud` asks through the door that also says what came nearest."""
-        question = Question(
-            self.played.organization, PROVIDERS[provider], PATIENTS[patient], action, "service:model",
-            as_of=self.as_of, believed_at=self.believed_at,
-        )  # fmt: skip
-        if aloud:
-            decision = await self.access.check(
-                question.provider_id, action, question.patient_id, as_of=self.as_of, believed_at=self.believed_at
+    async def check(self, provider: int, action: str, patient: int) -> None:
+        decision = await self.access.ask(
+            Question(
+                self.played.organization, PROVIDERS[provider], PATIENTS[patient], action, "service:model",
+                as_of=self.as_of, believed_at=self.believed_at,
             )
-        else:
-            decision = await self.access.ask(question)
-        about = f"check(provider {provider}, {action!r}, patient {patient}, {self._clocks(decision.as_of)})"
-        self._same_instant(about, decision)
-        answer = self.played.model.check(provider, action, patient, decision.as_of, self.believed_at)
-        real = (decision.allowed, decision.code, sorted(map(_basis, decision.bases), key=str))
-        model = (answer.allowed, answer.code, sorted(self._bases(answer), key=str))
-        if real != model:
-            raise Disagreement(about, real, model)
+        )  # fmt: skip
+        said = self.played.model.check(provider, action, patient, decision.as_of, self.believed_at)
+        self._same_answer(decision, said, provider, action, patient)
+
+    async def aloud(self, provider: int, action: str, patient: int) -> None:
+        """Through the door that also says what came nearest."""
+        decision = await self.access.check(
+            PROVIDERS[provider], action, PATIENTS[patient], as_of=self.as_of, believed_at=self.believed_at
+        )
+        said = self.played.model.answer(provider, action, patient, decision.as_of, self.believed_at)
+        self._same_answer(decision, said, provider, action, patient)
 
     async def patients_of(self, provider: int, action: str) -> None:
         listing = await self.access.list_patients(
@@ -116,6 +117,17 @@ class _Asking:
         about = f"list_providers(patient {patient}, {action!r}, {self._clocks(listing.as_of)})"
         answer = self.played.model.list_providers(patient, action, listing.as_of, self.believed_at)
         self._same_list(about, listing, *answer, PROVIDERS)
+
+    def _same_answer(self, decision: AccessDecision, answer: Answer, provider: int, action: str, patient: int) -> None:
+        about = f"check(provider {provider}, {action!r}, patient {patient}, {self._clocks(decision.as_of)})"
+        self._same_instant(about, decision)
+        real = (
+            decision.allowed, decision.code, sorted(map(_basis, decision.bases), key=str),
+            sorted((one.kind, one.id) for one in decision.restrictions),
+        )  # fmt: skip
+        model = (answer.allowed, answer.code, *self._proof(answer))
+        if real != model:
+            raise Disagreement(about, real, model)
 
     def _same_list(
         self, about: str, listing: Listing, code: str, answers: dict[int, Answer], people: list[UUID]
@@ -135,15 +147,21 @@ class _Asking:
         if self.as_of is None and answer.as_of <= self.played.last_change:
             raise Disagreement(about, f"now is {answer.as_of}", f"the last change was {self.played.last_change}")
 
-    def _bases(self, answer: Answer) -> Iterable[tuple[object, ...]]:
+    def _proof(self, answer: Answer) -> tuple[list[tuple[object, ...]], list[tuple[str, UUID]]]:
+        """The model's bases and restrictions, by the ids of the real rows."""
         ids = self.played.ids
-        for basis in answer.bases:
-            under = None if basis.under is None else ids[basis.under]
-            yield basis.kind, ids[basis.row], under, basis.starts, basis.ends
+        bases: list[tuple[object, ...]] = [
+            (
+                basis.kind, ids[basis.row], None if basis.under is None else ids[basis.under],
+                None if basis.via is None else PROVIDERS[basis.via], basis.starts, basis.ends,
+            )
+            for basis in answer.bases
+        ]  # fmt: skip
+        return sorted(bases, key=str), sorted((one.kind, ids[one.row]) for one in answer.restrictions)
 
     def _clocks(self, answered_for: datetime) -> str:
         return f"as_of={self.as_of or f'now, {answered_for}'}, believed_at={self.believed_at or 'now'}"
 
 
-def _basis(basis: Any) -> tuple[object, ...]:
-    return basis.kind, basis.id, basis.under_id, basis.period.starts_at, basis.period.ends_at
+def _basis(basis: Basis) -> tuple[object, ...]:
+    return basis.kind, basis.id, basis.under_id, basis.via_id, basis.period.starts_at, basis.period.ends_at

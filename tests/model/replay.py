@@ -13,33 +13,65 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from carecircle import FOREVER, Access, CareCircle, acting_as, directory
 from carecircle.care_teams.tables import CareTeam
-from carecircle.database.session import instant, transaction
+from carecircle.coverage.tables import CoverageArrangement
+from carecircle.database.session import enter_tenant, instant, transaction
 from carecircle.directory.tables import Patient, Provider
 from carecircle.errors import AccessUnavailable, CareCircleError
 from carecircle.identifiers import new_id, to_text
+from carecircle.referrals.tables import Referral
+from carecircle.restrictions.tables import AccessRestriction, PatientLabel
 from tests.model.commands import MODELLED, SERVED, Order
 from tests.model.histories import Command, History, When
 from tests.model.questions import PATIENTS, PROVIDERS, TEAMS, Disagreement, Played, interrogate
-from tests.model.reference import Model, Refused
+from tests.model.reference_around import EARLIEST, Model
+from tests.model.reference_commands import Refused
 
 TICK = timedelta(microseconds=1)
 FAR = timedelta(days=2000)
 
-ROWS = text("""
-    select id, lineage_id, assignment_type as kind, starts_at, ends_at, recorded_at, superseded_at,
-           patient_id, provider_id, null::uuid as care_team_id, null as role, scope
-    from carecircle.patient_assignments where organization_id = :organization
-    union all
-    select id, lineage_id, 'seat', starts_at, ends_at, recorded_at, superseded_at,
-           null, provider_id, care_team_id, member_role, scope
-    from carecircle.care_team_members where organization_id = :organization
-    union all
-    select id, lineage_id, 'team_patient', starts_at, ends_at, recorded_at, superseded_at,
-           patient_id, null, care_team_id, null, '{}'
-    from carecircle.care_team_patients where organization_id = :organization""")
+# Every fact in one shape: `other` is a second person, `named` a role, a kind, a type, `code` what a code says.
+_SHAPE = {
+    "patient_id": "null::uuid", "provider_id": "null::uuid", "care_team_id": "null::uuid", "other": "null::uuid",
+    "named": "null", "code": "null", "scope": "array[]::text[]", "rests_on": "array[]::text[]",
+    "referral_id": "null::uuid", "duty_ends_at": "null::timestamptz", "arrangement_id": "null::uuid",
+}  # fmt: skip
+_TABLES = {
+    "patient_assignments": ("assignment_type", "patient_id, provider_id, scope, rests_on, referral_id"),
+    "care_team_members": ("'seat'", "provider_id, care_team_id, member_role as named, scope, rests_on"),
+    "care_team_patients": ("'team_patient'", "patient_id, care_team_id"),
+    "care_team_closures": ("'closure'", "care_team_id"),
+    "coverage_arrangements": (
+        "'coverage'",
+        "patient_id, covering_provider_id as provider_id, covered_provider_id as other, care_team_id,"
+        " coverage_type as named, scope, rests_on, duty_ends_at, arrangement_id",
+    ),
+    "provider_credentials": ("'credential'", "provider_id, kind as named, code"),
+    "referrals": ("'referral'", "patient_id, provider_id, referring_provider_id as other, specialty_code as code"),
+    "access_restrictions": ("kind", "patient_id, provider_id"),
+    "patient_labels": ("'label'", "patient_id, label as code"),
+    "policies": (
+        "'policy'",
+        "actions as scope, document->>'coverage_grace_minutes' as named,"
+        " array(select jsonb_array_elements_text(document->'coverage_credentials')) as rests_on",
+    ),
+    "patient_merges": ("'merge'", "patient_id, into_patient_id as other"),
+}
+
+
+def _selected(table: str, kind: str, said: str) -> str:
+    given = {one.rpartition(" ")[2]: one for one in said.split(", ")}
+    columns = ", ".join(given.get(name, f"{missing} as {name}") for name, missing in _SHAPE.items())
+    return (
+        f"select id, lineage_id, {kind} as kind, starts_at, ends_at, recorded_at, superseded_at, {columns}"
+        f" from carecircle.{table} where organization_id = :organization"
+    )
+
+
+ROWS = text("\nunion all\n".join(_selected(table, *said) for table, said in _TABLES.items()))
 
 
 @dataclass
@@ -50,6 +82,9 @@ class _Run:
     base: datetime
     teams: list[UUID]
     recorded: list[datetime] = field(default_factory=list)
+    referrals: list[UUID] = field(default_factory=list)
+    arrangements: list[UUID] = field(default_factory=list)
+    restrictions: list[UUID] = field(default_factory=list)
 
     def when(self, when: When | None) -> datetime | None:
         if when is None:
@@ -60,33 +95,63 @@ class _Run:
 
     def order(self, command: Command) -> Order:
         """The command with the ids and instants of this run; a team that is not there yet has an id nobody knows."""
-        patient, provider, team = command.patient, command.provider, command.team
+        row, teams = command.row or 0, self.teams + TEAMS[len(self.teams) :]
+        patients = command.patients or ()
+        other_people = PATIENTS if command.name == "merge_patients" else PROVIDERS
         return Order(
             organization=self.organization,
-            patient=None if patient is None else PATIENTS[patient],
-            provider=None if provider is None else PROVIDERS[provider],
-            team=None if team is None else (self.teams + TEAMS[len(self.teams) :])[team],
-            patient_number=patient,
-            provider_number=provider,
-            team_number=team,
+            patient=None if command.patient is None else PATIENTS[command.patient],
+            provider=None if command.provider is None else PROVIDERS[command.provider],
+            team=None if command.team is None else teams[command.team],
+            other=None if command.other is None else other_people[command.other],
+            patients=tuple(PATIENTS[one] for one in patients),
+            referral=_chosen(self.referrals, row),
+            arrangement=_chosen(self.arrangements, row),
+            restriction=_chosen(self.restrictions, row),
+            patient_number=command.patient,
+            provider_number=command.provider,
+            team_number=command.team,
+            other_number=command.other,
+            patient_numbers=patients,
             kind=command.kind,
+            code=command.code,
             starts=self.when(command.starts),
             ends=self.when(command.ends),
             scope=command.scope,
-            row=command.row or 0,
+            rests_on=command.rests_on,
+            row=row,
         )
+
+    def remember(self, made: Any) -> None:
+        """What a later command may be about."""
+        self.recorded.append(made.recorded_at)
+        if isinstance(made, Referral) and made.id == made.lineage_id:
+            self.referrals.append(made.lineage_id)
+        elif isinstance(made, CoverageArrangement):
+            self.arrangements.append(made.arrangement_id)
+        elif isinstance(made, AccessRestriction | PatientLabel):
+            self.restrictions.append(made.id)
+
+
+def _chosen(made: list[UUID], row: int) -> UUID:
+    """One of those made so far; when there are none, one that nobody knows."""
+    return made[row % len(made)] if made else new_id()
 
 
 async def play(circle: CareCircle, history: History) -> Played:
     """Run every command on both sides. Raises Disagreement when one of them, or the rows they left, differ."""
-    with acting_as(actor="service:model"):
-        run = await _prepared(circle, history)
-        orders: list[Order] = []
-        outcomes: list[str] = []
-        for command in history.commands:
-            orders.append(run.order(command))
-            outcomes.append(await _really(circle, run, command, orders[-1]))
-    rows = await _rows(circle, run)
+    orders: list[Order] = []
+    outcomes: list[str] = []
+    # All in one transaction: every statement in it has an instant of its own, and that is what the clocks say.
+    async with transaction(circle.engine) as db:
+        run = await _prepared(db, history)
+        with acting_as(organization=run.organization, actor="service:model"):
+            for command in history.commands:
+                orders.append(run.order(command))
+                outcomes.append(await _really(db, run, command, orders[-1]))
+                # The next command finds what is in the database, not what this one remembers.
+                db.expunge_all()
+        rows = await _rows(db, run)
     changes = sorted({row[at] for row in rows for at in ("recorded_at", "superseded_at")} - {FOREVER})
     if len(changes) != outcomes.count("changed"):
         raise Disagreement("how many commands changed rows", outcomes, changes)
@@ -99,7 +164,7 @@ async def play(circle: CareCircle, history: History) -> Played:
         if supposed != outcome:
             raise Disagreement(f"outcome of {command}", outcome, supposed)
     ids = _same_rows(model, rows, run)
-    edges = sorted({at for row in model.rows for at in (row.starts, row.ends)} - {FOREVER})
+    edges = sorted({at for row in model.rows for at in (row.starts, row.ends)} - {EARLIEST, FOREVER})
     as_ofs = [*_around(edges), *[run.base + FAR] * (len(edges) + 1), run.base - FAR, *changes]
     beliefs = [*_around(changes), run.base + FAR, run.base - FAR]
     last_change = changes[-1] if changes else run.base
@@ -142,26 +207,23 @@ async def _disagreement(circle: CareCircle, access: Access, history: History) ->
     return None
 
 
-async def _prepared(circle: CareCircle, history: History) -> _Run:
-    async with transaction(circle.engine) as db:
-        slug = "m" + to_text(new_id()).lower()
-        organization = await directory.register_organization(db, slug=slug, name="Model", actor="service:model")
-        # Ids of ours, known in other organizations as well; people in one go, because how they register is not in question.
-        db.add_all(Provider(organization_id=organization, id=one, name="") for one in PROVIDERS[: history.providers])
-        db.add_all(Patient(organization_id=organization, id=one) for one in PATIENTS[: history.patients])
-        db.add(CareTeam(organization_id=organization, id=TEAMS[0], name="Team", value="shared"))
-        await db.flush()
-        return _Run(organization, await instant(db), [TEAMS[0]])
+async def _prepared(db: AsyncSession, history: History) -> _Run:
+    slug = "m" + to_text(new_id()).lower()
+    organization = await directory.register_organization(db, slug=slug, name="Model", actor="service:model")
+    # Ids of ours, known in other organizations as well; people in one go, because how they register is not in question.
+    db.add_all(Provider(organization_id=organization, id=one, name="") for one in PROVIDERS[: history.providers])
+    db.add_all(Patient(organization_id=organization, id=one) for one in PATIENTS[: history.patients])
+    db.add(CareTeam(organization_id=organization, id=TEAMS[0], name="Team", value="shared"))
+    await db.flush()
+    return _Run(organization, await instant(db), [TEAMS[0]])
 
 
-async def _really(circle: CareCircle, run: _Run, command: Command, order: Order) -> str:
-    """Run one command through its service, in a transaction of its own: changed, unchanged, or the refusal's code."""
+async def _really(db: AsyncSession, run: _Run, command: Command, order: Order) -> str:
+    """Run one command through its service: changed, unchanged, or the refusal's code."""
     # The database runs on this machine, by the same clock: a row from before is one that was found, not made.
     before = datetime.now(UTC)
     try:
-        with acting_as(organization=run.organization):
-            async with transaction(circle.engine) as db:
-                served = await SERVED[command.name](db, order)
+        served = await SERVED[command.name](db, order)
     except AccessUnavailable:
         # The database did not answer: that says nothing about what it would have said.
         raise
@@ -170,30 +232,37 @@ async def _really(circle: CareCircle, run: _Run, command: Command, order: Order)
     if isinstance(served, UUID):
         run.teams.append(served)
         return "unchanged"
-    if isinstance(served, bool):
+    if isinstance(served, int):
         return "changed" if served else "unchanged"
-    if served.recorded_at < before:
+    row = served[0] if isinstance(served, list) else served
+    if row.recorded_at < before:
         return "unchanged"
-    run.recorded.append(served.recorded_at)
+    run.remember(row)
     return "changed"
 
 
 def _supposedly(model: Model, now: datetime, command: Command, order: Order) -> str:
-    """The same command on the model."""
+    """The same command on the model; whatever is said of a patient who was merged is meant of the survivor."""
+    if not command.name.endswith("merge_patients"):
+        order = replace(
+            order,
+            patient_number=None if order.patient_number is None else model.present(order.patient_number),
+            patient_numbers=tuple(map(model.present, order.patient_numbers)),
+        )
     try:
         return "changed" if MODELLED[command.name](model, now, order) else "unchanged"
     except Refused as refused:
         return refused.code
 
 
-async def _rows(circle: CareCircle, run: _Run) -> list[dict[str, Any]]:
-    async with transaction(circle.engine, run.organization) as db:
-        found = await db.execute(ROWS, {"organization": run.organization})
-        return [
-            {key: FOREVER if isinstance(value, datetime) and value.year == FOREVER.year else value
-             for key, value in row.items()}
-            for row in found.mappings()
-        ]  # fmt: skip
+async def _rows(db: AsyncSession, run: _Run) -> list[dict[str, Any]]:
+    await enter_tenant(db, run.organization)
+    found = await db.execute(ROWS, {"organization": run.organization})
+    return [
+        {key: FOREVER if isinstance(value, datetime) and value.year == FOREVER.year else value
+         for key, value in row.items()}
+        for row in found.mappings()
+    ]  # fmt: skip
 
 
 def _same_rows(model: Model, rows: list[dict[str, Any]], run: _Run) -> list[UUID]:
@@ -201,18 +270,24 @@ def _same_rows(model: Model, rows: list[dict[str, Any]], run: _Run) -> list[UUID
     people: dict[UUID | None, int | None] = {None: None}
     for ids in (PATIENTS, PROVIDERS, run.teams):
         people |= {one: number for number, one in enumerate(ids)}
-    real: dict[tuple[object, ...], UUID] = {}
+    numbers = {one: number for number, one in enumerate(run.arrangements)}
     first = {row["id"]: row["recorded_at"] for row in rows}
+    real: dict[tuple[object, ...], UUID] = {}
     for row in rows:
         real[(
             row["kind"], row["starts_at"], row["ends_at"], row["recorded_at"], row["superseded_at"],
-            people[row["patient_id"]], people[row["provider_id"]], people[row["care_team_id"]], row["role"],
-            tuple(sorted(set(row["scope"]))), first[row["lineage_id"]],
+            people[row["patient_id"]], people[row["provider_id"]], people[row["care_team_id"]], people[row["other"]],
+            row["named"], row["code"], tuple(sorted(set(row["scope"]))), tuple(sorted(row["rests_on"])),
+            first.get(row["referral_id"]), row["duty_ends_at"], numbers.get(row["arrangement_id"]),
+            first[row["lineage_id"]],
         )] = row["id"]  # fmt: skip
     supposed = [
         (
-            row.kind, row.starts, row.ends, row.recorded, row.superseded, row.patient, row.provider, row.team, row.role,
-            tuple(sorted(row.scope)), model.rows[row.lineage].recorded,
+            row.kind, row.starts, row.ends, row.recorded, row.superseded,
+            row.patient, row.provider, row.team, row.other,
+            row.role, row.code, tuple(sorted(row.scope)), tuple(sorted(row.rests_on)),
+            None if row.referral is None else model.rows[row.referral].recorded, row.duty_ends, row.arrangement,
+            model.rows[row.lineage].recorded,
         )
         for row in model.rows
     ]  # fmt: skip

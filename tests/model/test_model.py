@@ -12,10 +12,13 @@ import pytest
 from carecircle import CareCircle, Settings, assemble
 from carecircle.database.reach import Reach
 from carecircle.database.roles import open_connection
-from tests.model.histories import History, drawn
+from tests.model.families import drawn
+from tests.model.histories import History
 from tests.model.mutants import MUTANTS, Mutant, caught
 from tests.model.questions import Played, interrogate
-from tests.model.reference import FOREVER, Model, Refused
+from tests.model.reference import FOREVER
+from tests.model.reference_around import Model
+from tests.model.reference_commands import Refused
 from tests.model.replay import play, smallest
 
 # No more than the engine has connections, so that none is waited for.

@@ -11,13 +11,22 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import text
 
-from carecircle.actor import acting_as
+from carecircle.actor import Actor, acting_as
 from carecircle.assignments.service import add_assignment, assign_primary, end_assignments
+from carecircle.assignments.tables import PatientAssignment
+from carecircle.audit.entry import Entry, append
 from carecircle.care_teams.service import add_member, add_patient, create_team
+from carecircle.coverage.tables import CoverageArrangement
+from carecircle.database.facts import AnyFact
 from carecircle.database.reach import dsn
 from carecircle.database.session import instant
+from carecircle.directory.tables import ProviderCredential
+from carecircle.identifiers import new_id
+from carecircle.referrals.tables import Referral
+from carecircle.restrictions.tables import AccessRestriction
 from carecircle.staffing import plan_service, preview_service, running
 from carecircle.staffing.plan_service import Destination, Wish
+from carecircle.staffing.registry import THEIRS
 from carecircle.staffing.running import Progress
 from carecircle.staffing.tables import Reassignment
 from tests.conftest import Hospital
@@ -88,6 +97,73 @@ class Clinic:
             for patient in patients:
                 await add_patient(db, care_team_id=team, patient=patient, **self.by)
         return team
+
+    async def fact(self, row: AnyFact) -> AnyFact:
+        """Record a fact, from now on unless it says since when."""
+        async with self.hospital.change() as db:
+            entry = Entry(self.hospital.organization, "change", Actor("test"), "recorded-for-a-test")
+            await append(db, entry)
+            now = await instant(db)
+            row.organization_id, row.entry_id, row.recorded_at = self.hospital.organization, entry.id, now
+            row.id = new_id()
+            row.lineage_id, row.starts_at = row.lineage_id or row.id, row.starts_at or now
+            db.add(row)
+        return row
+
+    async def credential(self, provider: UUID, code: str, kind: str = "specialty", **when: datetime) -> None:
+        await self.fact(ProviderCredential(provider_id=provider, kind=kind, code=code, **when))
+
+    async def covers(
+        self, covering: UUID, covered: UUID, grace: timedelta = timedelta(0), **said: Any
+    ) -> CoverageArrangement:
+        """Thirty days from now of reading and writing, unless said otherwise, then the grace."""
+        ends = said.pop("duty_ends_at", None) or await self.now() + timedelta(days=30)
+        said = {"scope": ["read", "write"], "coverage_type": "full"} | said
+        return await self.fact(
+            CoverageArrangement(
+                arrangement_id=new_id(), covering_provider_id=covering, covered_provider_id=covered,
+                duty_ends_at=ends, ends_at=ends + grace, **said,
+            )
+        )  # fmt: skip
+
+    async def referred(self, patient: UUID, referrer: UUID, provider: UUID | None, specialty: str) -> Referral:
+        """A referral for a year, and the consulting assignment that rests on it and on the specialty."""
+        ends = await self.now() + timedelta(days=365)
+        made = await self.fact(
+            Referral(
+                patient_id=patient, referring_provider_id=referrer, provider_id=provider, specialty_code=specialty,
+                ends_at=ends,
+            )
+        )  # fmt: skip
+        if provider is not None:
+            await self.fact(
+                PatientAssignment(
+                    patient_id=patient, provider_id=provider, assignment_type="consulting", scope=["read", "write"],
+                    rests_on=[specialty], referral_id=made.lineage_id, ends_at=ends,
+                )
+            )  # fmt: skip
+        return made
+
+    async def restrict(self, provider: UUID, patient: UUID | None = None, **when: datetime) -> None:
+        """The patient's objection, or a suspension."""
+        kind = "suspension" if patient is None else "objection"
+        await self.fact(AccessRestriction(kind=kind, provider_id=provider, patient_id=patient, **when))
+
+    async def check(self, provider: UUID, patient: UUID, as_of: datetime | None = None) -> str:
+        """What a decision about reading says."""
+        with acting_as(organization=self.hospital.organization, actor="test"):
+            return (await self.hospital.circle.access.check(provider, "read", patient, as_of=as_of)).code
+
+    async def believed(self, table: str, columns: str, where: str) -> list[tuple[Any, ...]]:
+        """Believed rows of this organization that have not ended."""
+        async with self.hospital.change() as db:
+            rows = await db.execute(
+                text(
+                    f"select {columns} from carecircle.{table} where superseded_at = 'infinity'"
+                    f" and ends_at > statement_timestamp() and {where} order by starts_at, id"
+                )
+            )
+            return [tuple(row) for row in rows]
 
     async def plan(
         self,
@@ -171,7 +247,7 @@ class Clinic:
                     " having count(*) = cardinality(array(select distinct unnest("
                     " array[f.entry_id, coalesce(f.superseded_entry_id, f.entry_id)]))))"
                 )
-                for table in ("patient_assignments", "care_team_members")
+                for table in {holding.table.__tablename__ for holding in THEIRS}
             ]
         )
 

@@ -9,15 +9,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
 
 from carecircle.actor import Actor
 from carecircle.assignments.service import assign_primary, primary_of
 from carecircle.audit.entry import Entry, append
 from carecircle.database.session import instant
+from carecircle.directory.tables import ProviderAbsence, ProviderRole
 from carecircle.errors import FindingNotFound, InvalidRequest, ProviderNotRegistered
 from carecircle.findings.service import NewFinding, list_open, record
-from carecircle.identifiers import new_id
 from carecircle.staffing.gaps_service import gaps
 from carecircle.staffing.offboard_service import offboard
 from carecircle.staffing.panel_service import panels, set_capacity
@@ -26,6 +25,7 @@ from tests.conftest import Hospital
 from tests.staffing.clinic import Clinic
 
 Run = Callable[[Callable[[Hospital], Any]], Any]
+HEART = "207RC0000X"
 
 
 def test_offboarding_ends_everything_in_the_registry(in_hospital: Run) -> None:
@@ -39,14 +39,7 @@ def test_offboarding_ends_everything_in_the_registry(in_hospital: Run) -> None:
         await clinic.team([clinic.leaver, other], clinic.panel)
         async with hospital.change() as db:
             await set_capacity(db, provider=clinic.leaver, capacity=5, **clinic.by)
-            row = new_id()
-            await db.execute(
-                text(
-                    "insert into carecircle.provider_roles (organization_id, id, lineage_id, provider_id, role_code,"
-                    " starts_at, entry_id) values (:o, :i, :i, :p, 'doctor', statement_timestamp(), :i)"
-                ),
-                {"o": hospital.organization, "i": row, "p": clinic.leaver},
-            )
+        await clinic.fact(ProviderRole(provider_id=clinic.leaver, role_code="doctor"))
         expected = {"direct-assignment": 5, "care-team-seat": 1, "provider-role": 1, "panel-capacity": 1}
         before = await clinic.sees(clinic.leaver)
         async with hospital.change() as db:
@@ -64,6 +57,61 @@ def test_offboarding_ends_everything_in_the_registry(in_hospital: Run) -> None:
             again = await offboard(db, person=clinic.leaver, **clinic.by)
         assert (again.ended, again.without_primary) == ({}, [])
         assert await clinic.entries("offboarded") == 5
+        assert await clinic.unaudited() == 0
+
+    in_hospital(body)
+
+
+def test_offboarding_ends_what_surrounds_a_provider(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        clinic = await Clinic.open(hospital, panel=1)
+        leaver, (other, deputy) = clinic.leaver, clinic.receivers
+        theirs, referred, sent = [await hospital.patient() for _ in range(3)]
+        await clinic.primary(theirs, other)
+        await clinic.credential(leaver, HEART)
+        await clinic.credential(other, HEART)
+        await clinic.fact(ProviderAbsence(provider_id=leaver, ends_at=await clinic.now() + timedelta(days=3)))
+        await clinic.covers(leaver, other, grace=timedelta(hours=1))
+        await clinic.covers(deputy, leaver)
+        later = await clinic.now() + timedelta(days=90)
+        await clinic.covers(leaver, deputy, starts_at=later, duty_ends_at=later + timedelta(days=1))
+        to_them = await clinic.referred(referred, other, leaver, HEART)
+        from_them = await clinic.referred(sent, leaver, other, HEART)
+        objecting = await hospital.patient()
+        await clinic.restrict(leaver, objecting)
+        expected = {
+            "direct-assignment": 2, "referral": 1, "coverage-given": 2, "coverage-received": 1, "provider-credential": 1,
+            "provider-absence": 1,
+        }  # fmt: skip
+        pairs = [
+            (leaver, theirs), (leaver, referred), (leaver, clinic.panel[0]), (deputy, clinic.panel[0]),
+            (other, theirs), (other, sent),
+        ]  # fmt: skip
+        assert [await clinic.check(*pair) for pair in pairs] == ["allowed"] * 6
+        async with hospital.change() as db:
+            seen = await offboard(db, person=leaver, dry_run=True, **clinic.by)
+        assert (seen.ended, seen.without_primary) == (expected, clinic.panel)
+        at = await clinic.now()
+        async with hospital.change() as db:
+            done = await offboard(db, person=leaver, **clinic.by)
+        assert (done.ended, done.without_primary) == (expected, clinic.panel)
+        assert [await clinic.check(*pair) for pair in pairs] == ["no-relationship"] * 4 + ["allowed"] * 2
+        assert [await clinic.check(*pair, as_of=at) for pair in pairs] == ["allowed"] * 6
+        assert await clinic.believed("coverage_arrangements", "id", "true") == []
+        assert await clinic.believed("referrals", "lineage_id", "true") == [(from_them.lineage_id,)]
+        assert (await clinic.count(f"select count(*) from carecircle.referrals where id = '{to_them.id}'")) == 1
+        assert await clinic.believed("access_restrictions", "kind", "true") == [("objection",)]
+        assert await clinic.believed("provider_credentials", "provider_id", "true") == [(other,)]
+        # Of an arrangement that had begun, duty and access end together; one that was to come is gone.
+        assert (
+            await clinic.count(
+                "select count(*) from carecircle.coverage_arrangements where superseded_at = 'infinity'"
+                " and duty_ends_at = ends_at and starts_at < ends_at"
+            )
+            == 2
+        )
+        await clinic.consulting(objecting, leaver)
+        assert await clinic.check(leaver, objecting) == "restricted", "an objection outlives who it is about"
         assert await clinic.unaudited() == 0
 
     in_hospital(body)

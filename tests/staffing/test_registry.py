@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from carecircle.database.reach import Reach
-from carecircle.staffing.registry import BY_KIND, REGISTRY
+from carecircle.staffing.registry import BY_KIND, REASSIGNED, REGISTRY, THEIRS
 from tests.architecture.catalog import rolled_back
 
 # A fact has both clocks; it belongs to a provider when a foreign key says so or a column is called so.
@@ -20,6 +20,13 @@ HELD = """
          or exists (select from pg_constraint k
                     where k.conrelid = c.oid and k.contype = 'f' and k.confrelid = 'carecircle.providers'::regclass
                       and a.attnum = any (k.conkey) and a.attname <> 'organization_id'))"""
+
+SECOND_ENDS = """
+  select c.relname::text, a.attname::text
+  from pg_class c
+  join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+  where c.relnamespace = 'carecircle'::regnamespace and c.relkind in ('r', 'p')
+    and a.attname ~ '_ends_at$' and a.atttypid = 'timestamptz'::regtype"""
 
 
 def unknown(at: Reach, *planted: str) -> set[tuple[str, str]]:
@@ -56,7 +63,28 @@ def test_a_holding_that_nobody_registered_is_found(migrated: Reach) -> None:
 def test_what_is_handed_over_can_be(migrated: Reach) -> None:
     for holding in REGISTRY:
         columns = set(holding.table.__table__.c.keys())
-        said = {holding.named, holding.provider, *holding.once}
-        said |= {name for name in (holding.patient, holding.care_team) if name is not None}
-        assert said <= columns, holding.kind
-        assert bool(holding.once) == holding.passed_on
+        said = {holding.named, holding.provider, holding.patient, holding.care_team, holding.covered}
+        assert {*said, *holding.once, *holding.also_ends} - {None} <= columns, holding.kind
+        moves = holding.passed_on or holding.serves_the_panel
+        # What stays the same thing under its lineage is never needless: others refer to it.
+        assert bool(holding.once) == (moves and not holding.keeps_lineage), holding.kind
+        assert (holding in REASSIGNED) == moves
+        assert not (moves and holding.about)
+
+
+def test_what_is_only_about_somebody_is_not_theirs() -> None:
+    assert {holding.kind for holding in REGISTRY} - {holding.kind for holding in THEIRS} == {
+        "referral-made", "restriction",
+    }  # fmt: skip
+
+
+def test_every_second_end_is_said(migrated: Reach) -> None:
+    """A column that a check keeps before `ends_at` must be cut with it."""
+
+    async def read() -> set[tuple[str, str]]:
+        async with rolled_back(migrated) as connection:
+            return {(row[0], row[1]) for row in await connection.fetch(SECOND_ENDS)}
+
+    found = asyncio.run(read())
+    said = {(holding.table.__tablename__, name) for holding in REGISTRY for name in holding.also_ends}
+    assert found == said == {("coverage_arrangements", "duty_ends_at")}

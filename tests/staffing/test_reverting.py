@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from tests.conftest import Hospital
 from tests.staffing.clinic import Clinic
 
 Run = Callable[[Callable[[Hospital], Any]], Any]
+HEART = "207RC0000X"
 
 
 def test_the_circle_is_what_it_was_at_every_instant(in_hospital: Run) -> None:
@@ -44,6 +45,57 @@ def test_the_circle_is_what_it_was_at_every_instant(in_hospital: Run) -> None:
         assert (await clinic.revert(plan)).done == 0
         with pytest.raises(ReassignmentReverted):
             await clinic.apply(plan)
+
+    in_hospital(body)
+
+
+def test_what_surrounds_the_panel_is_restored_too(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        clinic = await Clinic.open(hospital, panel=2)
+        first, second = clinic.receivers
+        deputy, theirs, referred = await hospital.provider(), await hospital.patient(), await hospital.patient()
+        await clinic.primary(theirs, first)
+        await clinic.covers(clinic.leaver, first, grace=timedelta(hours=1))
+        await clinic.covers(deputy, clinic.leaver, patient_id=clinic.panel[0])
+        await clinic.credential(clinic.leaver, HEART)
+        await clinic.credential(second, HEART)
+        await clinic.referred(referred, first, clinic.leaver, HEART)
+
+        async def everybody(as_of: datetime | None = None) -> list[object]:
+            return [*await clinic.circle(as_of), await clinic.sees(deputy, as_of)]
+
+        rows = [
+            ("referrals", "lineage_id, provider_id, referring_provider_id, starts_at, ends_at"),
+            ("coverage_arrangements", "lineage_id, covering_provider_id, covered_provider_id, duty_ends_at, ends_at"),
+        ]  # fmt: skip
+        before = await everybody()
+        facts = [await clinic.believed(table, columns, "true") for table, columns in rows]
+        plan = await clinic.plan()
+        progress = await clinic.apply(plan)
+        assert progress.outcomes == {"handed-over": 5, "ended": 1}
+        between, after = await clinic.now(), await everybody()
+        assert after != before
+        assert await clinic.check(second, referred) == await clinic.check(second, theirs) == "allowed"
+        assert (await clinic.revert(plan)).outcomes == {"restored": 6}
+        assert await everybody() == before
+        assert await everybody(between) == before
+        assert [await clinic.believed(table, columns, "true") for table, columns in rows] == facts
+        assert await clinic.sees(second, as_of=between, believed_at=between) == after[2]
+        assert await clinic.unaudited() == 0
+
+    in_hospital(body)
+
+
+def test_who_stands_in_again_meanwhile_is_not_made_to_twice(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        clinic = await Clinic.open(hospital, panel=1)
+        covered = await hospital.provider()
+        await clinic.covers(clinic.leaver, covered)
+        plan = await clinic.plan()
+        await clinic.apply(plan)
+        await clinic.covers(clinic.leaver, covered)
+        assert (await clinic.revert(plan)).outcomes == {"restored": 1, "changed-since": 1}
+        assert len(await clinic.believed("coverage_arrangements", "id", "true")) == 2
 
     in_hospital(body)
 

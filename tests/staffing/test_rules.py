@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from uuid import UUID
 
-from carecircle.staffing.rules import Match, PanelPatient, Receiver, match_patients, match_seats
+from carecircle.staffing.rules import (
+    Duty,
+    Match,
+    PanelPatient,
+    Receiver,
+    Seat,
+    match_duties,
+    match_patients,
+    match_seats,
+)
 
 A, B, C = UUID(int=1), UUID(int=2), UUID(int=3)
 NOBODY = frozenset[UUID]()
@@ -68,6 +77,9 @@ def test_why_somebody_goes_nowhere() -> None:
     assert why(one, Receiver(A), Receiver(B, cap=0)) == "over-cap"
     assert why(one, Receiver(A), Receiver(B, size=3, capacity=3)) == "over-capacity"
     assert why(one, Receiver(B, cap=0), Receiver(C, accepts_new=False)) == "no-match"
+    assert why(one, Receiver(B, suspended=True)) == "suspended"
+    assert why(one, Receiver(A), Receiver(B, suspended=True)) == "restricted"
+    assert why(one, Receiver(B, suspended=True), Receiver(C, cap=0)) == "over-cap"
     full = Receiver(B, size=3, capacity=3)
     assert match_patients([consulting], [full])[consulting.patient_id].provider_id == B, "capacity counts primaries"
 
@@ -79,7 +91,7 @@ def test_a_preference_does_not_open_a_closed_panel() -> None:
 
 def test_seats_follow_patients_and_nobody_sits_twice() -> None:
     team, other, third = UUID(int=50), UUID(int=51), UUID(int=52)
-    seats = [(UUID(int=900), team), (UUID(int=901), other), (UUID(int=902), third)]
+    seats = [Seat(UUID(int=900), team), Seat(UUID(int=901), other), Seat(UUID(int=902), third)]
     receivers = [Receiver(A, size=9), Receiver(B)]
     found = match_seats(
         seats,
@@ -94,3 +106,55 @@ def test_seats_follow_patients_and_nobody_sits_twice() -> None:
     assert match_seats(seats[:1], {}, {team: {A, B}}, frozenset(), receivers) == {
         UUID(int=900): Match(None, "restricted")
     }
+
+
+def test_a_patient_goes_to_who_holds_what_is_needed() -> None:
+    heart = frozenset({"207RC0000X"})
+    needing = [PanelPatient(UUID(int=100 + n), preferred=A, team=frozenset({A}), needs=heart) for n in range(2)]
+    other = PanelPatient(UUID(int=102))
+    able = Receiver(B, size=50, holds=heart | {"specialty"})
+    found = match_patients([*needing, other], [Receiver(A), able], heart)
+    assert [found[one.patient_id] for one in needing] == [Match(B, "even-spread")] * 2
+    assert found[other.patient_id] == Match(A, "even-spread")
+    found = match_patients(needing, [Receiver(A), Receiver(B, cap=1, holds=heart)], heart)
+    assert found[needing[1].patient_id] == Match(None, "no-match")
+
+
+def test_what_is_missing_is_said() -> None:
+    names = frozenset({"specialty", "207RC0000X"})
+
+    def why(*needs: str) -> str:
+        one = PanelPatient(UUID(int=100), needs=frozenset(needs))
+        return match_patients([one], [Receiver(A, holds=frozenset({"certification"}))], names)[one.patient_id].reason
+
+    assert why("207RC0000X") == why("specialty") == why("licence", "specialty") == "specialty-missing"
+    assert why("licence") == why("certification", "L-77") == "credential-missing"
+    assert why("certification") == "even-spread"
+
+
+def test_seats_ask_for_what_they_rest_on() -> None:
+    team, licence = UUID(int=50), frozenset({"licence"})
+    seat = Seat(UUID(int=900), team, licence)
+    votes = {team: Counter({A: 9})}
+    able = Receiver(B, holds=licence)
+    assert match_seats([seat], votes, {}, frozenset(), [Receiver(A), able])[seat.id] == Match(B, "even-spread")
+    assert match_seats([seat], votes, {}, frozenset(), [Receiver(A)])[seat.id] == Match(None, "credential-missing")
+    away = Receiver(B, holds=licence, suspended=True)
+    assert match_seats([seat], votes, {}, frozenset(), [away])[seat.id] == Match(None, "suspended")
+
+
+def test_duties_are_spread_and_nobody_stands_in_for_themselves() -> None:
+    duties = [Duty(UUID(int=900 + n), A, needs=frozenset()) for n in range(3)]
+    found = match_duties(duties, [Receiver(A), Receiver(B, size=9), Receiver(C, size=1)])
+    assert [found[one.id].provider_id for one in duties] == [C, B, C]
+
+    def why(duty: Duty, *receivers: Receiver) -> str:
+        return match_duties([duty], receivers)[duty.id].reason
+
+    busy = Duty(UUID(int=900), A, busy=frozenset({B}))
+    assert why(busy, Receiver(A)) == "covered-themselves"
+    assert why(busy, Receiver(A), Receiver(B)) == "already-covers"
+    assert match_duties([busy], [Receiver(B), Receiver(C, size=99)])[busy.id].provider_id == C
+    assert why(Duty(UUID(int=900), A, never=frozenset({B})), Receiver(B)) == "restricted"
+    assert why(Duty(UUID(int=900), A, needs=frozenset({"licence"})), Receiver(B)) == "credential-missing"
+    assert why(busy, Receiver(B), Receiver(C, suspended=True)) == "already-covers"

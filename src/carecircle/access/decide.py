@@ -6,23 +6,34 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import asyncpg
 
-from carecircle.access.decision import AccessDecision, Basis, Question
-from carecircle.access.relation import circle, filled, known_actions
+from carecircle.access.decision import ACTIONS, AccessDecision, Basis, Question, Restriction
+from carecircle.access.relation import circle, filled, holding, known_action, merged, restrictions
+from carecircle.database.roles import EVERYWHERE
 from carecircle.identifiers import EntryId, new_ids
 from carecircle.period import FOREVER
 
 # now: at the statement's own instant. as-of: at another, knowing what we know. believed: knowing what was known then.
-Form = Literal["now", "as-of", "believed"]
+Clocks = Literal["now", "as-of", "believed"]
+
+
+class Form(NamedTuple):
+    """What questions must share to be answered by one statement. `policy_action`: whether only the organization's policy
+    can know the action; everybody else's statement does not look there.
+    """
+
+    clocks: Clocks = "now"
+    policy_action: bool = False
 
 
 def form_of(question: Question) -> Form:
+    clocks: Clocks = "now" if question.as_of is None else "as-of"
     if question.believed_at is not None:
-        return "believed"
-    return "now" if question.as_of is None else "as-of"
+        clocks = "believed"
+    return Form(clocks, question.action not in ACTIONS)
 
 
 # What a question brings, in the order of the parameters, with its PostgreSQL type.
@@ -36,7 +47,7 @@ ASKED = (
     ("purpose", "text"),
     ("request_id", "text"),
 )
-CLOCKS: dict[Form, tuple[tuple[str, str], ...]] = {
+CLOCKS: dict[Clocks, tuple[tuple[str, str], ...]] = {
     "now": (),
     "as-of": (("at", "timestamptz"),),
     "believed": (("at", "timestamptz"), ("believed", "timestamptz")),
@@ -49,33 +60,50 @@ def statement(form: Form, *, alone: bool = False) -> str:
 
     `alone` is the same for one question, as plain parameters instead of arrays: a tenth quicker.
     """
-    asked = ASKED + CLOCKS[form]
+    asked = ASKED + CLOCKS[form.clocks]
     if alone:
         given = ", ".join(f"${number}::{kind} as {name}" for number, (name, kind) in enumerate(asked, 1))
         source = f"(select {given}, 1 as position) as q"
     else:
         arrays = ", ".join(f"${number}::{kind}[]" for number, (_, kind) in enumerate(asked, 1))
         source = f"unnest({arrays}) with ordinality as q ({', '.join(name for name, _ in asked)}, position)"
-    clocks = {
+    clocks: dict[Clocks, tuple[str, str, str | None]] = {
         "now": ("statement_timestamp()", "null::timestamptz", None),
         "as-of": ("q.at", "null::timestamptz", None),
         "believed": ("coalesce(q.at, statement_timestamp())", "q.believed", "q.believed_at"),
     }
-    as_of, believed_at, belief = clocks[form]
+    as_of, believed_at, belief = clocks[form.clocks]
     parts = {
         "asked": source,
+        "in order": "" if alone else "order by position",
         "materialized": "not materialized" if alone else "materialized",
         "as_of": as_of,
         "believed_at": believed_at,
-        "circle": circle(as_of="q.as_of", believed_at=belief),
-        "actions": known_actions(),
+        "circle": circle(
+            organization="q.organization_id",
+            action="q.action",
+            provider="q.provider_id",
+            patient="q.patient_id",
+            as_of="q.as_of",
+            believed_at=belief,
+        ),
+        "restrictions": restrictions(
+            organization="q.organization_id",
+            patient="q.patient_id",
+            provider="q.provider_id",
+            as_of="q.as_of",
+            believed_at=belief,
+        ),
+        "merged": merged("q.patient_id", "q.organization_id"),
+        "known action": known_action("q.action", "q.organization_id") if form.policy_action else "true",
     }
-    return filled((files(__package__) / "statement.sql").read_text(), parts)
+    text = filled((files(__package__) / "statement.sql").read_text(), parts)
+    return holding(text, as_of="q.as_of", believed_at=belief)
 
 
 async def for_every_organization(connection: asyncpg.Connection) -> asyncpg.Connection:
     """Let a connection of the deciding role serve all organizations: without this it sees none."""
-    await connection.execute("set carecircle.every_organization = 'on'")
+    await connection.execute(f"set role {EVERYWHERE}")
     return connection
 
 
@@ -108,23 +136,35 @@ class Decider:
             [q.purpose for q in questions],
             [q.request_id for q in questions],
         ]
-        if form != "now":
+        if form.clocks != "now":
             columns.append([q.as_of for q in questions])
-        if form == "believed":
+        if form.clocks == "believed":
             columns.append([q.believed_at for q in questions])
         sent = [column[0] for column in columns] if alone else columns
         rows = await prepared.fetch(*sent, timeout=self.timeout)
         return [
-            AccessDecision(EntryId(entry), row[0], row[1], question, row[7], _bases(row) if row[0] else ())
+            AccessDecision(
+                EntryId(entry),
+                row[0],
+                row[1],
+                question,
+                row[8],
+                _bases(row) if row[0] else (),
+                _restrictions(row) if row[1] == "restricted" else (),
+            )
             for entry, question, row in zip(entries, questions, rows, strict=True)
         ]
 
 
 def _bases(row: asyncpg.Record) -> tuple[Basis, ...]:
     return tuple(
-        Basis(kind, basis_id, under, starts_at, aware(ends_at))
-        for kind, basis_id, under, starts_at, ends_at in zip(row[2], row[3], row[4], row[5], row[6], strict=True)
+        Basis(kind, basis_id, under, via, starts_at, aware(ends_at))
+        for kind, basis_id, under, via, starts_at, ends_at in zip(*row[2:8], strict=True)
     )
+
+
+def _restrictions(row: asyncpg.Record) -> tuple[Restriction, ...]:
+    return tuple(map(Restriction, row[2], row[3]))
 
 
 def aware(instant: datetime) -> datetime:

@@ -15,13 +15,22 @@ from carecircle.period import FOREVER, Period, show
 ACTIONS = ("read", "write", "order", "share")
 
 Code = Literal[
-    "allowed", "no-relationship", "action-not-granted", "unknown-action", "unknown-patient", "unknown-provider"
+    "allowed",
+    "no-relationship",
+    "action-not-granted",
+    "restricted",
+    "unknown-action",
+    "patient-merged",
+    "unknown-patient",
+    "unknown-provider",
 ]
 
 MESSAGES: dict[str, str] = {
     "allowed": "This provider takes part in this patient's care.",
     "no-relationship": "Nothing on record makes this provider take part in this patient's care at this instant.",
     "action-not-granted": "This provider takes part in this patient's care, but not with this action.",
+    "restricted": "A restriction keeps this provider from this patient, or asks for a direct relation.",
+    "patient-merged": "This record was merged into another one of the same patient.",
     "unknown-action": f"No such action; known are {', '.join(ACTIONS)}.",
     "unknown-patient": "No such patient is registered in this organization.",
     "unknown-provider": "No such provider is registered in this organization.",
@@ -68,11 +77,15 @@ class Question(NamedTuple):
 
 
 class Basis(NamedTuple):
-    """One way of being let in: the kind, the row it rests on, the row under that one (a team's patient), and its period."""
+    """One way of being let in: the kind, the row, the row under that one, and the period.
+
+    Under a seat lies the team's patient; under a coverage arrangement what the provider `via_id`, who is covered, holds.
+    """
 
     kind: str
     id: UUID
     under_id: UUID | None
+    via_id: UUID | None
     starts_at: datetime
     ends_at: datetime
 
@@ -81,14 +94,24 @@ class Basis(NamedTuple):
         return Period(self.starts_at, self.ends_at)
 
 
+class Restriction(NamedTuple):
+    """What took the paths away: a patient's objection, the provider's suspension, or a label (`sensitivity`); and its row."""
+
+    kind: str
+    id: UUID
+
+
 @dataclass(frozen=True, slots=True)
 class MissingPath:
-    """A relationship that would have let in: `lack` says whether it has ended, has not begun, or lacks the action."""
+    """A relationship that would have let in: `lack` says whether it has ended, has not begun, lacks the action, or rests
+    on credentials or a referral (`lacking`) that do not hold.
+    """
 
-    lack: Literal["ended", "not-begun", "action-not-granted"]
+    lack: Literal["ended", "not-begun", "lapsed", "action-not-granted"]
     kind: str
     id: UUID
     period: Period
+    lacking: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         name = self.kind.replace("_", " ")
@@ -97,6 +120,8 @@ class MissingPath:
                 return f"The nearest path, {name}, ended {show(self.period.ends_at)}."
             case "not-begun":
                 return f"The nearest path, {name}, begins {show(self.period.starts_at)}."
+            case "lapsed":
+                return f"The nearest path, {name}, is suspended: it rests on {', '.join(self.lacking)}, which does not hold."
             case _:
                 return f"The nearest path, {name}, holds but does not grant this action."
 
@@ -122,6 +147,7 @@ class AccessDecision:
     question: Question
     as_of: datetime
     bases: tuple[Basis, ...] = ()
+    restrictions: tuple[Restriction, ...] = ()
     nearest: MissingPath | None = None
 
     def __bool__(self) -> bool:
@@ -151,6 +177,10 @@ def remedies(code: str, nearest: MissingPath | None = None) -> tuple[Remedy, ...
             return (Remedy("register-provider", "Register the provider here, or check the id."),)
         case "unknown-action":
             return (Remedy("use-known-action", f"Ask for one of {', '.join(ACTIONS)}."),)
+        case "restricted":
+            return (Remedy("ask-privacy-office", "The privacy office can say why, and whether it can be lifted."),)
+        case "patient-merged":
+            return (Remedy("ask-for-survivor", "Ask about the record it was merged into."),)
         case "action-not-granted":
             return (Remedy("widen-scope", "Ask a care coordinator for an assignment whose scope has this action."),)
     if nearest is not None and nearest.lack == "ended":
@@ -162,6 +192,10 @@ def remedies(code: str, nearest: MissingPath | None = None) -> tuple[Remedy, ...
         return (
             Remedy("wait", f"Access begins by itself {show(nearest.period.starts_at)}."),
             Remedy("assign", "Ask a care coordinator for an earlier start."),
+        )
+    if nearest is not None and nearest.lack == "lapsed":
+        return (
+            Remedy("renew-what-it-rests-on", f"It holds again as soon as this does: {', '.join(nearest.lacking)}."),
         )
     return (Remedy("assign", "Ask a care coordinator for an assignment or a seat on the care team."),)
 

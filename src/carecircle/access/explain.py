@@ -10,7 +10,7 @@ import asyncpg
 
 from carecircle.access.decide import aware
 from carecircle.access.decision import AccessDecision, MissingPath, Question
-from carecircle.access.relation import circle, filled
+from carecircle.access.relation import circle, filled, holding
 from carecircle.period import Period
 
 MOST = 5
@@ -26,9 +26,10 @@ class Explanation:
 
 @cache
 def _statement(believed: bool) -> str:
+    belief = "$6::timestamptz" if believed else None
+    known = circle(organization="$1", action="$5", provider="$2", patient="$3", as_of=None, believed_at=belief)
     template = (files(__package__) / "nearest.sql").read_text()
-    known = circle(as_of=None, believed_at="$6::timestamptz" if believed else None)
-    return filled(template, {"circle": known, "most": str(MOST)})
+    return filled(holding(template, as_of="$4", believed_at=belief), {"circle": known, "most": str(MOST)})
 
 
 async def missing_paths(connection: asyncpg.Connection, decision: AccessDecision) -> tuple[MissingPath, ...]:
@@ -41,6 +42,12 @@ async def missing_paths(connection: asyncpg.Connection, decision: AccessDecision
         arguments.append(question.believed_at)
     rows = await connection.fetch(_statement(question.believed_at is not None), *arguments)
     return tuple(
-        MissingPath(row["lack"], row["basis"], row["basis_id"], Period(row["starts_at"], aware(row["ends_at"])))
+        MissingPath(
+            row["lack"],
+            row["basis"],
+            row["basis_id"],
+            Period(row["starts_at"], aware(row["ends_at"])),
+            tuple(row["lacking"]),
+        )
         for row in rows
     )

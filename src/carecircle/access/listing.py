@@ -12,7 +12,7 @@ import asyncpg
 
 from carecircle.access.decide import aware
 from carecircle.access.decision import Listed, Listing
-from carecircle.access.relation import circle, filled, known_actions
+from carecircle.access.relation import circle, filled, holding, known_action, merged, restrictions
 from carecircle.identifiers import EntryId
 
 Wanted = Literal["patients", "providers"]
@@ -24,16 +24,27 @@ def statement(wanted: Wanted, *, as_of: bool, believed: bool) -> str:
     instant = "coalesce($9::timestamptz, statement_timestamp())" if as_of or believed else "statement_timestamp()"
     belief = "$10::timestamptz" if believed else None
     parts = {
-        "circle": circle(as_of=instant, believed_at=belief, over_a_panel=wanted == "patients"),
+        "circle": circle(
+            organization="$2",
+            action="$4",
+            as_of=instant,
+            believed_at=belief,
+            **{"provider" if wanted == "patients" else "patient": "$3"},
+        ),
         "as_of": instant,
         "believed_at": belief or "null::timestamptz",
         "wanted": "patient_id" if wanted == "patients" else "provider_id",
         "given": "provider_id" if wanted == "patients" else "patient_id",
         "given_table": "providers" if wanted == "patients" else "patients",
         "unknown": "unknown-provider" if wanted == "patients" else "unknown-patient",
-        "actions": known_actions(),
+        "restrictions": restrictions(
+            organization="$2", patient="c.patient_id", provider="c.provider_id", as_of=instant, believed_at=belief
+        ),
+        "known action": known_action("$4", "$2"),
+        "when merged": f"when {merged('$3', '$2')} then 'patient-merged'" if wanted == "providers" else "",
     }
-    return filled((files(__package__) / "listing.sql").read_text(), parts)
+    text = filled((files(__package__) / "listing.sql").read_text(), parts)
+    return holding(text, as_of=instant, believed_at=belief)
 
 
 async def listing(

@@ -2,11 +2,13 @@
 with listed as materialized (
   select c.{wanted} as id, array_agg(distinct c.basis order by c.basis) as kinds, max(c.ends_at) as ends_at
   from ({circle}) c
-  where c.organization_id = $2 and c.{given} = $3 and $4 = any (c.scope) and $4 = any ({actions})
+  where c.grants and {known action}
+    and not exists (select from ({restrictions}) r where r.spares_nobody or not c.direct)
   group by c.{wanted}
 ), verdict as materialized (
   select case
-           when $4 <> all ({actions}) then 'unknown-action'
+           when not {known action} then 'unknown-action'
+           {when merged}
            when not exists (select from carecircle.{given_table} g where g.organization_id = $2 and g.id = $3) then '{unknown}'
            else 'listed'
          end as code,

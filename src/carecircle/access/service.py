@@ -27,11 +27,14 @@ from carecircle.access.listing import Wanted, listing
 from carecircle.actor import Actor, actor_of, organization_of
 from carecircle.database.constraints import translate
 from carecircle.database.crypto import Keyring
+from carecircle.directory.following_service import THESE, WHO_HAS, following
 from carecircle.errors import AccessUnavailable
-from carecircle.identifiers import REPLACED_PATIENT, Identifier, new_id, parse_reference
+from carecircle.identifiers import Identifier, new_id, parse_reference
 from carecircle.period import usable
 
 AnyId = UUID | str | Identifier
+_SURVIVOR_OF = following(THESE, organization="$1", wanted="$2")
+_SURVIVOR_OF_WHOEVER_HAS = following(WHO_HAS, organization="$1", wanted="$2")
 
 
 class Circumstances(TypedDict, total=False):
@@ -56,7 +59,7 @@ class Access:
     """
 
     def __init__(
-        self, connect: Connect, keyring: Keyring, *, lanes: int = 2, batch: int = 128, timeout: float = 5.0
+        self, connect: Connect, keyring: Keyring, *, lanes: int = 1, batch: int = 128, timeout: float = 5.0
     ) -> None:
         async def serving() -> asyncpg.Connection:
             return await for_every_organization(await connect())
@@ -103,8 +106,16 @@ class Access:
         return Explanation(replace(decision, nearest=missing[0] if missing else None), missing)
 
     async def ask(self, question: Question) -> AccessDecision:
-        """Answer a question whose ids are resolved, without looking for what came near: what the HTTP route calls."""
-        return await self._batcher.ask(question)
+        """Answer a question whose ids are resolved, without looking for what came near: what the HTTP route calls.
+
+        Asked about a record that was merged into another, it is asked again about that one: two questions, two entries.
+        """
+        decision = await self._batcher.ask(question)
+        if decision.code == "patient-merged":
+            survivor = await self._survivor(question.organization_id, question.patient_id)
+            if survivor != question.patient_id:
+                return await self._batcher.ask(question._replace(patient_id=survivor))
+        return decision
 
     async def list_patients(self, provider: AnyId, action: str = "read", **said: Unpack[Circumstances]) -> Listing:
         """Every patient to whom this provider may do this: exactly those for whom `check` says yes at that instant."""
@@ -112,7 +123,14 @@ class Access:
 
     async def list_providers(self, patient: AnyId, action: str = "read", **said: Unpack[Circumstances]) -> Listing:
         """Everybody who may do this to this patient: exactly those for whom `check` says yes at that instant."""
-        return await self._list("providers", patient, action, said)
+        listed = await self._list("providers", patient, action, said)
+        if listed.code == "patient-merged":
+            organization_id = organization_of(said.get("organization"))
+            asked = await self.resolve_patient(organization_id, patient)
+            survivor = await self._survivor(organization_id, asked)
+            if survivor != asked:
+                return await self._list("providers", survivor, action, said)
+        return listed
 
     async def close(self) -> None:
         """Answer who waits already, then let the connections go."""
@@ -148,21 +166,11 @@ class Access:
         reference = parse_reference(patient)
         if isinstance(reference, UUID):
             return reference
-        found: UUID | None = None
-        seeking: Identifier | None = reference
-        seen: set[Identifier] = set()
         async with self._reader() as connection:
-            while seeking is not None and seeking not in seen:
-                seen.add(seeking)
-                known: UUID | None = await connection.fetchval(
-                    "select patient_id from carecircle.patient_identifiers"
-                    " where organization_id = $1 and blind_index = $2",
-                    organization_id,
-                    self._keyring.blind_index(seeking, organization_id),
-                )
-                found = known or found
-                seeking = Identifier(REPLACED_PATIENT, str(known)) if known else None
-        return found or self.unreadable(organization_id, reference)
+            known = await connection.fetchrow(
+                _SURVIVOR_OF_WHOEVER_HAS, organization_id, self._keyring.blind_index(reference, organization_id)
+            )
+        return known["patient_id"] if known else self.unreadable(organization_id, reference)
 
     async def resolve_provider(self, organization_id: UUID, provider: AnyId) -> UUID:
         """The id behind a reference; an unknown identifier becomes its blind index, and is denied as unknown."""
@@ -178,6 +186,12 @@ class Access:
                 reference.value,
             )
         return known or self.unreadable(organization_id, reference)
+
+    async def _survivor(self, organization_id: UUID, patient_id: UUID) -> UUID:
+        async with self._reader() as connection:
+            row = await connection.fetchrow(_SURVIVOR_OF, organization_id, [patient_id])
+        survivor: UUID = row["patient_id"]
+        return survivor
 
     def unreadable(self, organization_id: UUID, reference: Identifier) -> UUID:
         """What stands for somebody nobody registered: it is recorded, and says nothing without the keys."""

@@ -4,11 +4,17 @@ with question as {materialized} (
          q.request_id, {as_of} as as_of, {believed_at} as believed_at
   from {asked}
 ), answer as materialized (
-  select q.*, c.kinds, c.ids, c.under, c.starts, c.ends, c.kinds is not null as allowed,
+  select q.*, c.kinds is not null as allowed,
+         -- The proof: the bases that let in, or else the restrictions that took every one of them away.
+         case when c.granting > 0 then coalesce(c.kinds, r.kinds) end as kinds,
+         case when c.granting > 0 then coalesce(c.ids, r.ids) end as ids,
+         c.under, c.via, c.starts, c.ends,
          case
            when c.kinds is not null then 'allowed'
-           when q.action <> all ({actions}) then 'unknown-action'
+           when not {known action} then 'unknown-action'
+           when c.granting > 0 then 'restricted'
            when c.held > 0 then 'action-not-granted'
+           when {merged} then 'patient-merged'
            when (select true from carecircle.patients p
                  where p.organization_id = q.organization_id and p.id = q.patient_id) is null then 'unknown-patient'
            when (select true from carecircle.providers p
@@ -17,22 +23,31 @@ with question as {materialized} (
          end as code
   from question q
   cross join lateral (
+    select array_agg(r.restriction) as kinds, array_agg(r.restriction_id) as ids,
+           count(*) as held, count(*) filter (where r.spares_nobody) as sparing_nobody
+    from ({restrictions}) r
+  ) r
+  cross join lateral (
     select count(*) as held,
-           array_agg(c.basis) filter (where q.action = any (c.scope)) as kinds,
-           array_agg(c.basis_id) filter (where q.action = any (c.scope)) as ids,
-           array_agg(c.under_id) filter (where q.action = any (c.scope)) as under,
-           array_agg(c.starts_at) filter (where q.action = any (c.scope)) as starts,
-           array_agg(c.ends_at) filter (where q.action = any (c.scope)) as ends
-    from ({circle}) c
-    where c.organization_id = q.organization_id and c.patient_id = q.patient_id and c.provider_id = q.provider_id
-      and q.action = any ({actions})
+           count(*) filter (where c.grants) as granting,
+           array_agg(c.basis) filter (where c.lets_in) as kinds,
+           array_agg(c.basis_id) filter (where c.lets_in) as ids,
+           array_agg(c.under_id) filter (where c.lets_in) as under,
+           array_agg(c.via_id) filter (where c.lets_in) as via,
+           array_agg(c.starts_at) filter (where c.lets_in) as starts,
+           array_agg(c.ends_at) filter (where c.lets_in) as ends
+    from (
+      select c.*, c.grants and r.sparing_nobody = 0 and (c.direct or r.held = 0) as lets_in
+      from ({circle}) c
+      where {known action}
+    ) c
   ) c
 ), recorded as (
   insert into carecircle.audit_events
     (organization_id, id, kind, actor, provider_id, patient_id, action, purpose, allowed, code,
-     as_of, believed_at, basis_kinds, basis_ids, basis_under, basis_ends, request_id)
+     as_of, believed_at, basis_kinds, basis_ids, basis_under, basis_via, basis_ends, request_id)
   select organization_id, entry_id, 'decision', actor, provider_id, patient_id, action, purpose,
-         allowed, code, as_of, believed_at, kinds, ids, under, ends, request_id
+         allowed, code, as_of, believed_at, kinds, ids, under, via, ends, request_id
   from answer
 )
-select allowed, code, kinds, ids, under, starts, ends, as_of from answer order by position
+select allowed, code, kinds, ids, under, via, starts, ends, as_of from answer {in order}

@@ -78,7 +78,13 @@ def render(decision: AccessDecision) -> bytes:
     context: dict[str, Any] = {"id": to_text(decision.id), "code": decision.code}
     if decision.allowed:
         context["bases"] = [
-            {"kind": basis.kind, "id": to_text(basis.id), "until": _until(basis.ends_at)} for basis in decision.bases
+            {
+                "kind": basis.kind,
+                "id": to_text(basis.id),
+                "until": _until(basis.ends_at),
+                **({"via": to_text(basis.via_id)} if basis.via_id else {}),
+            }
+            for basis in decision.bases
         ]
     else:
         context["remedies"] = [{"kind": remedy.kind, "sentence": remedy.sentence} for remedy in decision.remedies]

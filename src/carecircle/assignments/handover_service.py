@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from carecircle.actor import Actor, actor_of, organization_of
-from carecircle.assignments.rows import believed, count_primary_change, new_row, record
+from carecircle.assignments.rows import believed, count_primary_change, record, successor
 from carecircle.assignments.rules import ASSIGNMENT_TYPES, AssignmentType
 from carecircle.assignments.tables import PatientAssignment
 from carecircle.audit.entry import Entry, append
@@ -75,7 +75,7 @@ async def cancel_handover(
             stays, until = standing_in
             await supersede(db, stays, entry.id, now)
         ends_at = min([until, *(row.starts_at for row in later)])
-        return await record(db, _successor(stays, Period(stays.starts_at, ends_at)), now, entry.id)
+        return await record(db, successor(stays, Period(stays.starts_at, ends_at)), now, entry.id)
 
 
 async def _origin(db: AsyncSession, tenant: OrganizationId, row: PatientAssignment) -> PatientAssignment:
@@ -142,6 +142,8 @@ async def correct_assignment(
     starts_at: datetime | None = None,
     ends_at: datetime | None = None,
     scope: Sequence[str] | None = None,
+    rests_on: Sequence[str] | None = None,
+    referral_id: UUID | None = None,
     organization: UUID | str | None = None,
     actor: Actor | str | None = None,
 ) -> PatientAssignment:
@@ -161,11 +163,13 @@ async def correct_assignment(
         wrong = (await db.scalars(believed(tenant, patient_id).where(PatientAssignment.id == assignment_id))).first()
         if wrong is None:
             raise AssignmentNotFound("No such row is believed now: it never was, or somebody superseded it.")
-        right = _successor(wrong, Period(starts_at or wrong.starts_at, ends_at or wrong.ends_at))
+        right = successor(wrong, Period(starts_at or wrong.starts_at, ends_at or wrong.ends_at))
         if provider_id is not None:
             right.provider_id = await resolve_provider(db, tenant, provider_id)
         right.assignment_type = assignment_type or wrong.assignment_type
         right.scope = list(scope) if scope is not None else wrong.scope
+        right.rests_on = list(rests_on) if rests_on is not None else wrong.rests_on
+        right.referral_id = referral_id or wrong.referral_id
         entry = Entry(
             tenant, "change", who, "assignment-corrected", provider_id=right.provider_id, patient_id=patient_id,
             detail={"corrected": to_text(wrong.id), "lineage": to_text(wrong.lineage_id)},
@@ -176,11 +180,3 @@ async def correct_assignment(
         if "primary" in (wrong.assignment_type, right.assignment_type):
             count_primary_change(db)
         return right
-
-
-def _successor(row: PatientAssignment, period: Period) -> PatientAssignment:
-    successor = new_row(
-        OrganizationId(row.organization_id), row.patient_id, row.provider_id, row.assignment_type, period, row.scope
-    )
-    successor.lineage_id = row.lineage_id
-    return successor

@@ -12,5 +12,5 @@ DIRECT_ASSIGNMENTS = Holding(
     patient="patient_id",
     passed_on=True,
     personal=frozenset({"emergency"}),
-    once=("patient_id", "assignment_type"),
+    once=("patient_id", "assignment_type", "rests_on", "referral_id"),
 )

@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, event, select
+from sqlalchemy import Select, event, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, SessionTransaction
 
+from carecircle.assignments.rules import assignment_violations
 from carecircle.assignments.tables import PatientAssignment
 from carecircle.audit import metrics
 from carecircle.database.constraints import translate
 from carecircle.database.facts import supersede
-from carecircle.errors import PrimaryAlreadyAssigned
+from carecircle.directory.credential_service import lacking_at
+from carecircle.errors import PrimaryAlreadyAssigned, ReferralNotFound, RulesViolated
 from carecircle.identifiers import OrganizationId, new_id, to_text
 from carecircle.period import FOREVER, Period, show
 
@@ -73,6 +75,8 @@ def new_row(
     assignment_type: str,
     period: Period,
     scope: Sequence[str],
+    rests_on: Sequence[str] = (),
+    referral_id: UUID | None = None,
 ) -> PatientAssignment:
     row_id = new_id()
     return PatientAssignment(
@@ -83,9 +87,21 @@ def new_row(
         provider_id=provider_id,
         assignment_type=assignment_type,
         scope=list(scope),
+        rests_on=list(rests_on),
+        referral_id=referral_id,
         starts_at=period.starts_at,
         ends_at=period.ends_at,
     )
+
+
+def successor(row: PatientAssignment, period: Period) -> PatientAssignment:
+    """The same assignment for another period: it grants what the row did, and rests on the same."""
+    follows = new_row(
+        OrganizationId(row.organization_id), row.patient_id, row.provider_id, row.assignment_type, period, row.scope,
+        row.rests_on, row.referral_id,
+    )  # fmt: skip
+    follows.lineage_id = row.lineage_id
+    return follows
 
 
 async def record(db: AsyncSession, row: PatientAssignment, now: datetime, entry_id: UUID) -> PatientAssignment:
@@ -126,16 +142,49 @@ async def _taken(db: AsyncSession, wanted: PatientAssignment) -> PrimaryAlreadyA
     )
 
 
+async def require_allowed(
+    db: AsyncSession,
+    tenant: OrganizationId,
+    provider_id: UUID,
+    assignment_type: str,
+    rests_on: Sequence[str],
+    at: datetime,
+) -> None:
+    """Raises RulesViolated, with every reason, when the provider cannot be given such an assignment at `at`."""
+    lacking = await lacking_at(db, tenant, provider_id, rests_on, at)
+    suspended = await db.scalar(_SUSPENDED, {"organization_id": tenant, "provider_id": provider_id, "at": at})
+    if violations := assignment_violations(assignment_type, lacking=lacking, suspended=bool(suspended)):
+        raise RulesViolated(violations, provider_id=provider_id)
+
+
+_SUSPENDED = text("""
+    select exists (
+      select from carecircle.access_restrictions
+      where organization_id = :organization_id and provider_id = :provider_id and kind = 'suspension'
+        and superseded_at = 'infinity' and starts_at <= :at and ends_at > :at)""")
+
+
+async def require_referral(
+    db: AsyncSession, tenant: OrganizationId, referral_id: UUID, patient_id: UUID, provider_id: UUID, at: datetime
+) -> None:
+    """Raises ReferralNotFound unless it is of this patient, to nobody else, and has not ended by `at`."""
+    of = {"organization_id": tenant, "referral_id": referral_id, "patient_id": patient_id, "provider_id": provider_id}
+    if not await db.scalar(_REFERRED, {**of, "at": at}):
+        raise ReferralNotFound
+
+
+_REFERRED = text("""
+    select exists (
+      select from carecircle.referrals
+      where organization_id = :organization_id and lineage_id = :referral_id and patient_id = :patient_id
+        and (provider_id is null or provider_id = :provider_id) and superseded_at = 'infinity' and ends_at > :at)""")
+
+
 async def end(db: AsyncSession, row: PatientAssignment, at: datetime, now: datetime, entry_id: UUID) -> None:
     """Let a row end at `at`: close it now, and keep what it is until then as its successor, unless it begins later."""
     await supersede(db, row, entry_id, now)
     if row.starts_at < at:
-        ended = new_row(
-            OrganizationId(row.organization_id), row.patient_id, row.provider_id, row.assignment_type,
-            Period(row.starts_at, at), row.scope,
-        )  # fmt: skip
-        ended.lineage_id = row.lineage_id
-        await record(db, ended, now, entry_id)
+        await record(db, successor(row, Period(row.starts_at, at)), now, entry_id)
 
 
 _UNCOUNTED = "carecircle.primary_changes"

@@ -19,12 +19,16 @@ from carecircle.assignments.rows import (
     new_row,
     primary_at,
     record,
+    require_allowed,
+    require_referral,
+    successor,
 )
 from carecircle.assignments.rules import ASSIGNMENT_TYPES, DEFAULT_SCOPE, AssignmentType, demoted_scope
 from carecircle.assignments.tables import PatientAssignment
 from carecircle.audit.entry import Entry, append
 from carecircle.database.constraints import translated
 from carecircle.database.session import enter_tenant, instant, lock_patient, one_change
+from carecircle.directory.policy_service import policy_at
 from carecircle.directory.service import AnyId, resolve_patient, resolve_provider
 from carecircle.errors import AssignmentNotFound, InvalidPeriod, InvalidRequest, StaleVersion
 from carecircle.identifiers import to_text
@@ -41,6 +45,7 @@ async def assign_primary(
     previous: Previous = "demote",
     starts_at: datetime | None = None,
     version: UUID | None = None,
+    rests_on: Sequence[str] | None = None,
     organization: UUID | str | None = None,
     actor: Actor | str | None = None,
 ) -> PatientAssignment:
@@ -48,7 +53,9 @@ async def assign_primary(
     consulting, or ends. A later start is a dated handover: the rows ahead are ordinary rows.
 
     Assigning who is primary then already changes nothing. `version` is the id of the row the caller believes to be
-    the primary's. Raises StaleVersion when it is not, InvalidPeriod for a start in the past, PatientNotRegistered,
+    the primary's. `rests_on` names the credentials, by kind or code, without which the assignment does not hold: those
+    of the policy of that time, by default. Raises StaleVersion when `version` is not the primary's, RulesViolated when
+    the provider lacks a credential then or is suspended, InvalidPeriod for a start in the past, PatientNotRegistered,
     ProviderNotRegistered, and PrimaryAlreadyAssigned, naming who, when another primary is recorded to start later.
     """
     who = actor_of(actor)
@@ -72,6 +79,9 @@ async def assign_primary(
             )
         if incumbent is not None and incumbent.provider_id == provider_id:
             return incumbent
+        policy = await policy_at(db, tenant, at)
+        rests = list(rests_on if rests_on is not None else policy.assignment_credentials.get("primary", ()))
+        await require_allowed(db, tenant, provider_id, "primary", rests, at)
         entry = Entry(
             tenant, "change", who, "primary-assigned", provider_id=provider_id, patient_id=patient_id,
             detail={
@@ -88,10 +98,11 @@ async def assign_primary(
             kept = demoted_scope(incumbent.scope) if previous == "demote" and was_primary else []
             after = Period(at, incumbent.ends_at)
             if kept and not await holds(db, tenant, patient_id, incumbent.provider_id, "consulting", after):
-                demoted = new_row(tenant, patient_id, incumbent.provider_id, "consulting", after, kept)
-                demoted.lineage_id = incumbent.lineage_id
+                demoted = successor(incumbent, after)
+                demoted.assignment_type, demoted.scope = "consulting", kept
+                demoted.rests_on = list(policy.assignment_credentials.get("consulting", ()))
                 await record(db, demoted, now, entry.id)
-        row = new_row(tenant, patient_id, provider_id, "primary", Period(at), DEFAULT_SCOPE["primary"])
+        row = new_row(tenant, patient_id, provider_id, "primary", Period(at), DEFAULT_SCOPE["primary"], rests)
         await record(db, row, now, entry.id)
     count_primary_change(db)
     return row
@@ -106,13 +117,17 @@ async def add_assignment(
     starts_at: datetime | None = None,
     ends_at: datetime | None = None,
     scope: Sequence[str] | None = None,
+    rests_on: Sequence[str] | None = None,
+    referral_id: UUID | None = None,
     organization: UUID | str | None = None,
     actor: Actor | str | None = None,
 ) -> PatientAssignment:
     """Add a direct assignment for a period (now, and open, by default). The same one again changes nothing.
 
-    Raises PrimaryAlreadyAssigned for a second primary in that period, InvalidPeriod, PatientNotRegistered,
-    ProviderNotRegistered, InvalidRequest for an unknown type.
+    It holds only while the credentials in `rests_on` do (by kind or code; those of the policy at its start, by default)
+    and, with `referral_id`, that referral. Raises RulesViolated when the provider lacks a credential at the start or
+    is suspended, ReferralNotFound, PrimaryAlreadyAssigned for a second primary in that period, InvalidPeriod (with a
+    referral, an end is needed too), PatientNotRegistered, ProviderNotRegistered, InvalidRequest for an unknown type.
     """
     if assignment_type not in ASSIGNMENT_TYPES:
         raise InvalidRequest(f"Unknown assignment type; known are {', '.join(ASSIGNMENT_TYPES)}.")
@@ -126,16 +141,21 @@ async def add_assignment(
         granted = list(scope) if scope is not None else list(DEFAULT_SCOPE[assignment_type])
         for row in await held(db, tenant, patient_id, period.starts_at, provider_id, assignment_type):
             begun = row.starts_at == period.starts_at or (starts_at is None and row.starts_at <= now)
-            if begun and row.ends_at == period.ends_at and set(row.scope) == set(granted):
+            same = row.ends_at == period.ends_at and set(row.scope) == set(granted) and row.referral_id == referral_id
+            if begun and same and (rests_on is None or set(row.rests_on) == set(rests_on)):
                 return row
+        policy = await policy_at(db, tenant, period.starts_at)
+        rests = list(rests_on if rests_on is not None else policy.assignment_credentials.get(assignment_type, ()))
+        await require_allowed(db, tenant, provider_id, assignment_type, rests, period.starts_at)
+        if referral_id is not None:
+            await require_referral(db, tenant, referral_id, patient_id, provider_id, period.starts_at)
         entry = Entry(
             tenant, "change", who, "assignment-added", provider_id=provider_id, patient_id=patient_id,
             detail={"type": assignment_type, "starts_at": show(period.starts_at), "ends_at": show(period.ends_at)},
         )  # fmt: skip
         await append(db, entry)
-        return await record(
-            db, new_row(tenant, patient_id, provider_id, assignment_type, period, granted), now, entry.id
-        )
+        row = new_row(tenant, patient_id, provider_id, assignment_type, period, granted, rests, referral_id)
+        return await record(db, row, now, entry.id)
 
 
 async def end_assignments(

@@ -1,43 +1,28 @@
-"""Making care teams, seating members on them and giving them patients. Changes join the caller's session."""
+"""Who sits on a care team and whom it looks after. Changes join the caller's session; constraints have the last word."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from carecircle.actor import Actor, actor_of, organization_of
 from carecircle.audit.entry import Entry, append
-from carecircle.care_teams.rules import default_scope
-from carecircle.care_teams.tables import CareTeam, CareTeamMember, CareTeamPatient
+from carecircle.care_teams.rows import end_rows, require_open, seat_at, successor
+from carecircle.care_teams.rules import default_scope, is_role
+from carecircle.care_teams.seating_service import require_allowed
+from carecircle.care_teams.tables import CareTeamMember, CareTeamPatient
+from carecircle.care_teams.team_service import create_team as create_team
 from carecircle.database.facts import supersede
-from carecircle.database.session import enter_tenant, instant, one_change
+from carecircle.database.session import enter_tenant, one_change, take_turns
+from carecircle.directory.policy_service import policy_at
 from carecircle.directory.service import AnyId, resolve_patient, resolve_provider
-from carecircle.errors import CareTeamNotFound
-from carecircle.identifiers import CareTeamId, OrganizationId, new_id, to_text
+from carecircle.errors import InvalidRequest
+from carecircle.identifiers import OrganizationId, new_id, to_text
 from carecircle.period import FOREVER, Period, show
-
-
-async def create_team(
-    db: AsyncSession,
-    *,
-    name: str,
-    team_type: str = "primary",
-    organization: UUID | str | None = None,
-    actor: Actor | str | None = None,
-) -> CareTeamId:
-    """A new team without patients or members. Raises InvalidRequest for an unknown type."""
-    who = actor_of(actor)
-    async with one_change(db):
-        tenant = await enter_tenant(db, organization_of(organization))
-        team_id = CareTeamId(new_id())
-        db.add(CareTeam(organization_id=tenant, id=team_id, name=name, team_type=team_type, value=to_text(team_id)))
-        await append(db, Entry(tenant, "change", who, "care-team-created", detail={"care_team": to_text(team_id)}))
-        await db.flush()
-        return team_id
 
 
 async def add_member(
@@ -49,26 +34,37 @@ async def add_member(
     scope: Sequence[str] | None = None,
     starts_at: datetime | None = None,
     ends_at: datetime | None = None,
+    rests_on: Sequence[str] | None = None,
     organization: UUID | str | None = None,
     actor: Actor | str | None = None,
 ) -> CareTeamMember:
-    """Seat a provider on a team. Raises OverlappingMembership when seated already, CareTeamNotFound, ProviderNotRegistered."""
-    who = actor_of(actor)
+    """Seat a provider on a team for a period (now, and open, by default).
+
+    The seat holds only while every credential in `rests_on` does, each a kind or a code; those that the policy asks of
+    the role, by default. Raises RulesViolated with every rule of the policy that it would break, OverlappingMembership
+    when seated already, CareTeamClosed, CareTeamNotFound, ProviderNotRegistered, InvalidRequest for an unusable role.
+    """
+    who, role = actor_of(actor), _usable(member_role)
     async with one_change(db):
         tenant = await enter_tenant(db, organization_of(organization))
-        await _require(db, tenant, care_team_id)
         provider_id = await resolve_provider(db, tenant, provider)
-        now = await instant(db)
+        now = await take_turns(db, tenant, care_team_id)
         period = Period(starts_at or now, ends_at or FOREVER)
+        await require_open(db, tenant, care_team_id, period)
+        policy = await policy_at(db, tenant, now)
+        await require_allowed(
+            db, tenant, policy, care_team_id=care_team_id, provider_id=provider_id, role=role, period=period
+        )
         entry = Entry(
             tenant, "change", who, "member-added", provider_id=provider_id,
-            detail={"care_team": to_text(care_team_id), "role": member_role, "starts_at": show(period.starts_at)},
+            detail={"care_team": to_text(care_team_id), "role": role, "starts_at": show(period.starts_at)},
         )  # fmt: skip
         await append(db, entry)
         row_id = new_id()
         seat = CareTeamMember(
             organization_id=tenant, id=row_id, lineage_id=row_id, care_team_id=care_team_id, provider_id=provider_id,
-            member_role=member_role, scope=list(scope if scope is not None else default_scope(member_role)),
+            member_role=role, scope=list(default_scope(role) if scope is None else scope),
+            rests_on=list(policy.role_credentials.get(role, ()) if rests_on is None else rests_on),
             starts_at=period.starts_at, ends_at=period.ends_at, recorded_at=now, entry_id=entry.id,
         )  # fmt: skip
         db.add(seat)
@@ -76,37 +72,60 @@ async def add_member(
         return seat
 
 
-async def add_patient(
+async def change_member(
     db: AsyncSession,
     *,
     care_team_id: UUID,
-    patient: AnyId,
-    starts_at: datetime | None = None,
-    ends_at: datetime | None = None,
+    provider: AnyId,
+    member_role: str | None = None,
+    scope: Sequence[str] | None = None,
     organization: UUID | str | None = None,
     actor: Actor | str | None = None,
-) -> CareTeamPatient:
-    """Give a team a patient to look after. Raises PatientAlreadyOnTeam, CareTeamNotFound, PatientNotRegistered."""
+) -> CareTeamMember:
+    """Give who sits on a team now another role, another scope, or both, from now until the seat ends.
+
+    A new role comes with its own scope, unless one is given, and rests on what the policy asks of it. What is so
+    already changes nothing; a seat that only begins later is left as it is. Raises NotFound when the provider has no
+    seat there now, RulesViolated for a role as when adding a member, CareTeamNotFound, CareTeamClosed, InvalidRequest
+    for an unusable role.
+    """
     who = actor_of(actor)
+    wanted = _usable(member_role) if member_role is not None else None
     async with one_change(db):
         tenant = await enter_tenant(db, organization_of(organization))
-        await _require(db, tenant, care_team_id)
-        patient_id = await resolve_patient(db, tenant, patient)
-        now = await instant(db)
-        period = Period(starts_at or now, ends_at or FOREVER)
+        provider_id = await resolve_provider(db, tenant, provider)
+        now = await take_turns(db, tenant, care_team_id)
+        seat = await seat_at(db, tenant, care_team_id, provider_id, now)
+        role = wanted or seat.member_role
+        anew = role != seat.member_role
+        granted = list(scope if scope is not None else default_scope(role) if anew else seat.scope)
+        if not anew and set(granted) == set(seat.scope):
+            return seat
+        period, rests_on = Period(now, seat.ends_at), seat.rests_on
+        await require_open(db, tenant, care_team_id, period)
+        if anew:  # a scope alone takes up no place and no role
+            policy = await policy_at(db, tenant, now)
+            await require_allowed(
+                db, tenant, policy, care_team_id=care_team_id, provider_id=provider_id, role=role, period=period,
+                instead_of=seat.id,
+            )  # fmt: skip
+            rests_on = list(policy.role_credentials.get(role, ()))
         entry = Entry(
-            tenant, "change", who, "team-patient-added", patient_id=patient_id,
-            detail={"care_team": to_text(care_team_id), "starts_at": show(period.starts_at)},
+            tenant, "change", who, "member-changed", provider_id=provider_id,
+            detail={
+                "care_team": to_text(care_team_id), "role": role, "former_role": seat.member_role,
+                "scope": ",".join(granted),
+            },
         )  # fmt: skip
         await append(db, entry)
-        row_id = new_id()
-        row = CareTeamPatient(
-            organization_id=tenant, id=row_id, lineage_id=row_id, care_team_id=care_team_id, patient_id=patient_id,
-            starts_at=period.starts_at, ends_at=period.ends_at, recorded_at=now, entry_id=entry.id,
-        )  # fmt: skip
-        db.add(row)
+        await supersede(db, seat, entry.id, now)
+        if seat.starts_at < now:
+            db.add(successor(seat, Period(seat.starts_at, now), now, entry.id))
+        changed = successor(seat, period, now, entry.id)
+        changed.member_role, changed.scope, changed.rests_on = role, granted, rests_on
+        db.add(changed)
         await db.flush()
-        return row
+        return changed
 
 
 async def end_membership(
@@ -122,48 +141,83 @@ async def end_membership(
     async with one_change(db):
         tenant = await enter_tenant(db, organization_of(organization))
         provider_id = await resolve_provider(db, tenant, provider)
-        now = await instant(db)
-        seats = list(
-            await db.scalars(
-                select(CareTeamMember).where(
-                    CareTeamMember.organization_id == tenant,
-                    CareTeamMember.care_team_id == care_team_id,
-                    CareTeamMember.provider_id == provider_id,
-                    CareTeamMember.superseded_at == FOREVER,
-                    CareTeamMember.ends_at > now,
-                )
-            )
-        )
-        if not seats:
-            return 0
         entry = Entry(
             tenant, "change", who, "member-removed", provider_id=provider_id,
-            detail={"care_team": to_text(care_team_id), "ended": len(seats)},
+            detail={"care_team": to_text(care_team_id)},
+        )  # fmt: skip
+        return await _end(db, CareTeamMember, care_team_id, provider_id, entry)
+
+
+async def add_patient(
+    db: AsyncSession,
+    *,
+    care_team_id: UUID,
+    patient: AnyId,
+    starts_at: datetime | None = None,
+    ends_at: datetime | None = None,
+    organization: UUID | str | None = None,
+    actor: Actor | str | None = None,
+) -> CareTeamPatient:
+    """Give a team a patient to look after for a period (now, and open, by default).
+
+    Raises PatientAlreadyOnTeam, CareTeamClosed, CareTeamNotFound, PatientNotRegistered.
+    """
+    who = actor_of(actor)
+    async with one_change(db):
+        tenant = await enter_tenant(db, organization_of(organization))
+        patient_id = await resolve_patient(db, tenant, patient)
+        now = await take_turns(db, tenant, care_team_id)
+        period = Period(starts_at or now, ends_at or FOREVER)
+        await require_open(db, tenant, care_team_id, period)
+        entry = Entry(
+            tenant, "change", who, "team-patient-added", patient_id=patient_id,
+            detail={"care_team": to_text(care_team_id), "starts_at": show(period.starts_at)},
         )  # fmt: skip
         await append(db, entry)
-        for seat in seats:
-            await supersede(db, seat, entry.id, now)
-            if seat.starts_at < now:
-                db.add(
-                    CareTeamMember(
-                        organization_id=tenant,
-                        id=new_id(),
-                        lineage_id=seat.lineage_id,
-                        care_team_id=care_team_id,
-                        provider_id=provider_id,
-                        member_role=seat.member_role,
-                        scope=seat.scope,
-                        starts_at=seat.starts_at,
-                        ends_at=now,
-                        recorded_at=now,
-                        entry_id=entry.id,
-                    )
-                )
+        row_id = new_id()
+        row = CareTeamPatient(
+            organization_id=tenant, id=row_id, lineage_id=row_id, care_team_id=care_team_id, patient_id=patient_id,
+            starts_at=period.starts_at, ends_at=period.ends_at, recorded_at=now, entry_id=entry.id,
+        )  # fmt: skip
+        db.add(row)
         await db.flush()
-        return len(seats)
+        return row
 
 
-async def _require(db: AsyncSession, tenant: OrganizationId, care_team_id: UUID) -> None:
-    found = await db.scalar(select(CareTeam.id).where(CareTeam.organization_id == tenant, CareTeam.id == care_team_id))
-    if found is None:
-        raise CareTeamNotFound
+async def end_patient(
+    db: AsyncSession,
+    *,
+    care_team_id: UUID,
+    patient: AnyId,
+    organization: UUID | str | None = None,
+    actor: Actor | str | None = None,
+) -> int:
+    """Let a team look after a patient no longer, now and ahead; how many periods there were."""
+    who = actor_of(actor)
+    async with one_change(db):
+        tenant = await enter_tenant(db, organization_of(organization))
+        patient_id = await resolve_patient(db, tenant, patient)
+        entry = Entry(
+            tenant, "change", who, "team-patient-removed", patient_id=patient_id,
+            detail={"care_team": to_text(care_team_id)},
+        )  # fmt: skip
+        return await _end(db, CareTeamPatient, care_team_id, patient_id, entry)
+
+
+async def _end(
+    db: AsyncSession, table: type[CareTeamMember | CareTeamPatient], care_team_id: UUID, who: UUID, entry: Entry
+) -> int:
+    tenant = OrganizationId(entry.organization_id)
+    now = await take_turns(db, tenant, care_team_id)
+    ended = await end_rows(db, table, tenant, care_team_id, at=now, now=now, entry_id=entry.id, who=who)
+    if ended:
+        await append(db, replace(entry, detail={**entry.detail, "ended": ended}))
+    return ended
+
+
+def _usable(role: str) -> str:
+    if not is_role(role):
+        raise InvalidRequest(
+            "A role on a care team is written as up to 32 small letters, digits and hyphens, beginning with a letter."
+        )
+    return role

@@ -1,4 +1,4 @@
-"""Mapped classes of care teams: the team, the patients it looks after, its members."""
+"""Mapped classes of care teams: the team, the patients it looks after, its members, its closing."""
 
 from __future__ import annotations
 
@@ -30,10 +30,21 @@ class CareTeamPatient(Fact):
 
 
 class CareTeamMember(Fact):
-    """A provider's seat on a team for a period; `scope` holds the actions the seat grants."""
+    """A provider's seat on a team for a period; `scope` holds the actions the seat grants.
+
+    It holds only while every credential in `rests_on` does.
+    """
 
     __tablename__ = "care_team_members"
     care_team_id: Mapped[UUID]
     provider_id: Mapped[UUID]
     member_role: Mapped[str]
     scope: Mapped[list[str]]
+    rests_on: Mapped[list[str]] = mapped_column(default=list)
+
+
+class CareTeamClosure(Fact):
+    """A team is closed: nobody joins it, and its seats and patients ended when it was."""
+
+    __tablename__ = "care_team_closures"
+    care_team_id: Mapped[UUID]

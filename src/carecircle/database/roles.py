@@ -1,4 +1,4 @@
-"""The five roles: made once by an administrator, checked at every start."""
+"""The roles: made once by an administrator, checked at every start."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from carecircle.database.reach import ROLES, Reach, dsn
 from carecircle.errors import DatabaseRoleUnsafe, DatabaseTooOld, DatabaseUnavailable
 
 OLDEST_VERSION = 150000
+EVERYWHERE = "carecircle_decider_everywhere"
 
 
 async def make_roles(reach: Reach) -> None:
@@ -33,6 +34,12 @@ async def make_roles(reach: Reach) -> None:
                 # A password takes no parameter; the server quotes it for us.
                 quoted = await connection.fetchval("select quote_literal($1::text)", reach.passwords[role])
                 await connection.execute(f"alter role {name} password {quoted}")
+            # carecircle_decider sees the tenant it names, or none. To serve all it becomes another role, which it must say:
+            # a policy that looks at a setting is worked out anew at every look-up of the deciding statement.
+            if not await connection.fetchval("select exists (select from pg_roles where rolname = $1)", EVERYWHERE):
+                await connection.execute(f"create role {EVERYWHERE} nologin nosuperuser nobypassrls")
+            await connection.execute("alter role carecircle_decider noinherit")
+            await connection.execute(f"grant {EVERYWHERE} to carecircle_decider")
             # Planning the deciding statement costs many times what running it does.
             await connection.execute("alter role carecircle_decider set plan_cache_mode = force_generic_plan")
             # And the plan may be made while the tables are empty: a scan must not look cheap then.

@@ -64,20 +64,25 @@ async def enter_tenant(session: AsyncSession, organization_id: UUID) -> Organiza
     return OrganizationId(tenant)
 
 
-async def take_turns(session: AsyncSession, organization_id: UUID, subject_id: UUID) -> None:
-    """Queue behind whoever else works on `subject_id`, until the transaction ends."""
-    own, tenant = (int.from_bytes(one.bytes[-8:], "big", signed=True) for one in (subject_id, organization_id))
-    await session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": own ^ tenant})
-
-
-async def lock_patient(session: AsyncSession, organization_id: UUID, patient_id: UUID) -> datetime:
-    """Queue behind whoever changes this patient's circle now, until the transaction ends; then say what time it is.
+async def take_turns(session: AsyncSession, organization_id: UUID, subject_id: UUID) -> datetime:
+    """Queue behind whoever else works on `subject_id`, until the transaction ends; then say what time it is.
 
     The instant is the database's, taken after the lock was had: a row that starts at it cannot start before
     the row it follows ended.
     """
-    await take_turns(session, organization_id, patient_id)
-    return await instant(session)
+    own, tenant = (int.from_bytes(one.bytes[-8:], "big", signed=True) for one in (subject_id, organization_id))
+    now: datetime = (
+        await session.execute(
+            text("with turn as materialized (select pg_advisory_xact_lock(:key)) select clock_timestamp() from turn"),
+            {"key": own ^ tenant},
+        )
+    ).scalar_one()
+    return now
+
+
+async def lock_patient(session: AsyncSession, organization_id: UUID, patient_id: UUID) -> datetime:
+    """Queue behind whoever changes this patient's circle now, until the transaction ends; then say what time it is."""
+    return await take_turns(session, organization_id, patient_id)
 
 
 async def instant(session: AsyncSession) -> datetime:

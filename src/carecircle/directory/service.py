@@ -16,6 +16,7 @@ from carecircle.audit.entry import Entry, append
 from carecircle.database.constraints import translated
 from carecircle.database.crypto import Keyring, keyring
 from carecircle.database.session import enter_tenant
+from carecircle.directory.following_service import settled
 from carecircle.directory.tables import Organization, Patient, PatientIdentifier, Provider, ProviderIdentifier
 from carecircle.errors import (
     AlreadyRegistered,
@@ -26,7 +27,6 @@ from carecircle.errors import (
     ProviderNotRegistered,
 )
 from carecircle.identifiers import (
-    REPLACED_PATIENT,
     Identifier,
     OrganizationId,
     PatientId,
@@ -208,29 +208,25 @@ async def resolve_provider(db: AsyncSession, tenant: OrganizationId, provider: A
 
 
 async def resolve_patient(
-    db: AsyncSession, tenant: OrganizationId, patient: AnyId, keys: Keyring | None = None
+    db: AsyncSession, tenant: OrganizationId, patient: AnyId, keys: Keyring | None = None, *, follow: bool = True
 ) -> PatientId:
-    """The id of a registered patient, or of who replaced them. Raises PatientNotRegistered for an identifier nobody has."""
+    """The id of a registered patient, or of who replaced them; nobody merges that one until the transaction ends.
+
+    Without `follow`, the patient's own id, merged away or not. Raises PatientNotRegistered for an identifier nobody has.
+    """
     reference = parse_reference(patient)
     if isinstance(reference, UUID):
-        return PatientId(reference)
-    ring = keys or keyring()
-    found: UUID | None = None
-    seeking: Identifier | None = reference
-    seen: set[Identifier] = set()
-    while seeking is not None and seeking not in seen:
-        seen.add(seeking)
-        known = await db.scalar(
+        own: UUID | None = reference
+    else:
+        own = await db.scalar(
             select(PatientIdentifier.patient_id).where(
                 PatientIdentifier.organization_id == tenant,
-                PatientIdentifier.blind_index == ring.blind_index(seeking, tenant),
+                PatientIdentifier.blind_index == (keys or keyring()).blind_index(reference, tenant),
             )
         )
-        found = known or found
-        seeking = Identifier(REPLACED_PATIENT, str(known)) if known else None
-    if found is None:
+    if own is None:
         raise PatientNotRegistered
-    return PatientId(found)
+    return PatientId(await settled(db, tenant, own) if follow else own)
 
 
 def _sorted_out(

@@ -1,11 +1,13 @@
-"""Mapped classes of the directory: organizations, units, providers with their roles, patients."""
+"""Mapped classes of the directory: organizations with their policies, units, providers and what they hold, patients."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import FetchedValue, LargeBinary
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from carecircle.database.facts import Fact, Table
@@ -53,6 +55,50 @@ class ProviderRole(Fact):
     role_code: Mapped[str]
     specialty_code: Mapped[str] = mapped_column(default="")
     unit_id: Mapped[UUID | None]
+
+
+class ProviderCredential(Fact):
+    """A licence, specialty or certification of a provider; `code` is the customer's own (NUCC for specialties)."""
+
+    __tablename__ = "provider_credentials"
+    provider_id: Mapped[UUID]
+    kind: Mapped[str]
+    code: Mapped[str]
+    system: Mapped[str] = mapped_column(default="")
+
+
+class ProviderAbsence(Fact):
+    """A provider is away; whoever they are responsible for needs coverage."""
+
+    __tablename__ = "provider_absences"
+    provider_id: Mapped[UUID]
+
+
+class Specialty(Table):
+    """A specialty code of the organization's own taxonomy, and how people read it."""
+
+    __tablename__ = "specialties"
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True)
+    system: Mapped[str] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(primary_key=True)
+    display: Mapped[str]
+
+
+class PolicyVersion(Fact):
+    """One version of the organization's policy; `actions` is what decisions read, `document` is all of it."""
+
+    __tablename__ = "policies"
+    version: Mapped[int]
+    document: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    actions: Mapped[list[str]]
+
+
+class PatientMerge(Fact):
+    """Two records are of one patient: whoever asks about `patient_id` means `into_patient_id`."""
+
+    __tablename__ = "patient_merges"
+    patient_id: Mapped[UUID]
+    into_patient_id: Mapped[UUID]
 
 
 class Patient(Table):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -12,18 +12,25 @@ from sqlalchemy import ScalarSelect, Select, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from carecircle.actor import Actor, actor_of, organization_of
+from carecircle.assignments.holdings import DIRECT_ASSIGNMENTS
 from carecircle.audit.entry import Entry, append
 from carecircle.database.constraints import translated
 from carecircle.database.session import enter_tenant, instant, lock_patient, take_turns
+from carecircle.directory.following_service import keep_apart
 from carecircle.errors import ReassignmentReverted
 from carecircle.identifiers import to_text
 from carecircle.period import show
+from carecircle.staffing.matching_service import STILL_NEEDED
 from carecircle.staffing.plan_service import find
 from carecircle.staffing.registry import BY_KIND
+from carecircle.staffing.rules import COVERS
+from carecircle.staffing.standing_service import Restricted, credentials_of, restrictions_on
 from carecircle.staffing.tables import Reassignment, ReassignmentItem, ReassignmentOutcome
 from carecircle.staffing.turnover_service import Held, Successor, by_id, close, follow, in_the_way
 
 HANDED_OVER, ENDED, CHANGED, OVER = "handed-over", "ended", "changed-since", "over-already"
+SUSPENDED, OBJECTED, UNQUALIFIED = "destination-suspended", "destination-objected", "destination-unqualified"
+STAYS = (SUSPENDED, OBJECTED, UNQUALIFIED, COVERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,9 @@ async def apply_batch(
     """Hand over what the plan says for the next `patients` patients (then for as many seats), each under its lock.
 
     An item whose fact is no longer the one that was planned is left alone, and so is everything of a patient whose
-    primary changed. Raises ReassignmentNotFound, ReassignmentReverted.
+    primary changed. What was to go to somebody who has been suspended, to whom the patient has objected, or who has lost
+    a credential it rests on, stays with the leaver, and so does what serves those who stay. Raises ReassignmentNotFound,
+    ReassignmentReverted.
     """
     who = actor_of(actor)
     with translated():
@@ -117,6 +126,7 @@ async def next_items(
     if not chosen:
         items = await db.scalars(waiting.order_by(ReassignmentItem.id).limit(patients))
         return items.all(), await instant(db)
+    await keep_apart(db, tenant, chosen)
     now = await instant(db)
     for patient_id in chosen:
         now = await lock_patient(db, tenant, patient_id)
@@ -145,22 +155,31 @@ async def _changes(
     tenant, at = plan.organization_id, max(now, plan.effective_at)
     changes = Changes()
     open_rows: dict[UUID, Held] = {}
-    needless: set[UUID] = set()
+    needless: set[tuple[UUID, UUID]] = set()
     for kind, mine in _by_kind(items).items():
         open_rows |= await by_id(db, tenant, BY_KIND[kind], [item.fact_id for item in mine])
         wanted = [(item.fact_id, item.provider_id) for item in mine if item.provider_id is not None]
         needless |= await in_the_way(db, tenant, BY_KIND[kind], wanted, at)
-    skipped = {item.patient_id for item in items if item.named == "primary" and item.fact_id not in open_rows}
+    skipped = {item.patient_id for item in items if _is_primary(item) and item.fact_id not in open_rows}
+    restricted = await restrictions_on(db, tenant, {item.provider_id for item in items if item.provider_id}, at)
+    unqualified = await _unqualified(db, tenant, items, open_rows, at)
+    somebody_stays = await _somebody_stays(db, plan, items)
     entries: dict[object, Entry] = {}
     for item in items:
-        row = open_rows.get(item.fact_id)
-        if row is None or (item.patient_id is not None and item.patient_id in skipped):
-            changes.outcomes.append(outcome_row(item, "apply", CHANGED, now))
+        row, holding = open_rows.get(item.fact_id), BY_KIND[item.kind]
+        unneeded = item.provider_id is not None and (item.fact_id, item.provider_id) in needless
+        left = CHANGED if holding.follows_patient and item.patient_id in skipped else _left(item, row, at, restricted)
+        if left is None and item.provider_id is not None and about_of(item) in unqualified:
+            left = UNQUALIFIED
+        if left is None and holding.covered and unneeded:
+            left = COVERS
+        if left is None and holding.serves_the_panel and somebody_stays:
+            left = STILL_NEEDED
+        if row is None or left is not None:
+            somebody_stays = somebody_stays or left in STAYS
+            changes.outcomes.append(outcome_row(item, "apply", left or CHANGED, now))
             continue
-        if row.ends_at <= at:
-            changes.outcomes.append(outcome_row(item, "apply", OVER, now))
-            continue
-        about = item.patient_id or item.id
+        about = about_of(item)
         if about not in entries:
             entries[about] = _entry(plan, item, at, who)
             changes.entries.append(entries[about])
@@ -168,8 +187,8 @@ async def _changes(
         changes.closings[item.kind].append((row.id, entry_id))
         ended = Successor.ended(row, at, entry_id) if row.starts_at < at else None
         successor = None
-        if item.provider_id is not None and item.fact_id not in needless:
-            successor = Successor.handed_over(row, at, entry_id, item.provider_id)
+        if item.provider_id is not None and not unneeded and row.lapses_at > at:
+            successor = Successor.handed_over(row, at, entry_id, item.provider_id, keeps_lineage=holding.keeps_lineage)
         changes.successors[item.kind] += [one for one in (ended, successor) if one is not None]
         changes.outcomes.append(
             outcome_row(
@@ -178,6 +197,60 @@ async def _changes(
             )
         )  # fmt: skip
     return changes
+
+
+def _left(item: ReassignmentItem, row: Held | None, at: datetime, restricted: Restricted) -> str | None:
+    """Why an item is left as it is."""
+    if row is None:
+        return CHANGED
+    if row.ends_at <= at:
+        return OVER
+    if item.provider_id in restricted.suspended:
+        return SUSPENDED
+    if item.patient_id is not None and item.provider_id in restricted.objected.get(item.patient_id, ()):
+        return OBJECTED
+    return None
+
+
+def _is_primary(item: ReassignmentItem) -> bool:
+    return item.kind == DIRECT_ASSIGNMENTS.kind and item.named == "primary"
+
+
+def about_of(item: ReassignmentItem) -> UUID:
+    """What is done together and told in one entry: all that goes with a patient; or a seat, an arrangement."""
+    return item.patient_id if BY_KIND[item.kind].follows_patient and item.patient_id else item.id
+
+
+async def _unqualified(
+    db: AsyncSession, tenant: UUID, items: Sequence[ReassignmentItem], rows: Mapping[UUID, Held], at: datetime
+) -> set[UUID]:
+    """What (see about_of) rests on a credential that who it should go to no longer holds then."""
+    resting = {
+        item: row.rests_on
+        for item in items
+        if item.provider_id is not None and (row := rows.get(item.fact_id)) is not None and row.rests_on
+    }
+    if not resting:
+        return set()
+    known = await credentials_of(db, tenant, {item.provider_id for item in resting if item.provider_id}, at)
+    return {
+        about_of(item)
+        for item, needs in resting.items()
+        if item.provider_id is not None and not known.held.get(item.provider_id, set()).issuperset(needs)
+    }
+
+
+async def _somebody_stays(db: AsyncSession, plan: Reassignment, items: Sequence[ReassignmentItem]) -> bool:
+    """Whether something of the panel was left with the leaver before, where that matters to any of these items."""
+    if not any(BY_KIND[item.kind].serves_the_panel for item in items):
+        return False
+    stayed = select(ReassignmentOutcome.item_id).where(
+        ReassignmentOutcome.organization_id == plan.organization_id,
+        ReassignmentOutcome.reassignment_id == plan.id,
+        ReassignmentOutcome.step == "apply",
+        ReassignmentOutcome.outcome.in_(STAYS),
+    )
+    return await db.scalar(stayed.limit(1)) is not None
 
 
 def outcome_row(

@@ -10,16 +10,18 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from carecircle.actor import Actor, actor_of, organization_of
+from carecircle.assignments.holdings import DIRECT_ASSIGNMENTS
 from carecircle.assignments.tables import PatientAssignment
 from carecircle.audit.entry import Entry, append
 from carecircle.database.constraints import translated
 from carecircle.database.session import enter_tenant, instant
+from carecircle.directory.following_service import keep_apart
 from carecircle.directory.holdings import Holding
 from carecircle.directory.service import AnyId, resolve_provider
 from carecircle.directory.tables import Provider
 from carecircle.errors import ProviderNotRegistered
 from carecircle.identifiers import EntryId, new_ids
-from carecircle.staffing.registry import REGISTRY
+from carecircle.staffing.registry import THEIRS
 from carecircle.staffing.turnover_service import BELIEVED, Held, Successor, close, follow, held_by
 
 
@@ -42,6 +44,8 @@ async def offboard(
 ) -> Offboarded:
     """End everything in the registry that this person holds now or will hold. With `dry_run`, only say what that is.
 
+    What is only about them stays: patients' objections, suspensions, the referrals they made.
+
     Rows are locked, not patients: a panel may have more patients than the server has locks. Whoever changes one of these
     rows at the same time goes first, and what they leave the person with is ended too; an assignment that somebody adds
     meanwhile is met by repeating this. Raises ProviderNotRegistered.
@@ -55,10 +59,12 @@ async def offboard(
         )
         if known is None:
             raise ProviderNotRegistered
+        if not dry_run:
+            await keep_apart(db, tenant)
         held = await _held(db, tenant, provider_id)
         if dry_run:
             now = await instant(db)
-            losing = {row.patient_id for _, row in held if row.named == "primary" and row.starts_at <= now}
+            losing = {row.patient_id for holding, row in held if _is_primary(holding, row) and row.starts_at <= now}
             counts = Counter(holding.kind for holding, _ in held)
             return Offboarded(provider_id, dict(counts), sorted(one for one in losing if one is not None))
         ended: Counter[str] = Counter()
@@ -68,18 +74,22 @@ async def offboard(
         while held:
             mine = await _held(db, tenant, provider_id, lock=True)
             ended.update(holding.kind for holding, _ in mine)
-            panel |= {row.patient_id for _, row in mine if row.named == "primary" and row.patient_id is not None}
+            panel |= {
+                row.patient_id for holding, row in mine if _is_primary(holding, row) and row.patient_id is not None
+            }
             await _end(db, tenant, provider_id, mine, who)
             held = await _held(db, tenant, provider_id)
         return Offboarded(provider_id, dict(ended), sorted(panel - await _with_primary(db, tenant, panel)))
 
 
+def _is_primary(holding: Holding, row: Held) -> bool:
+    return holding is DIRECT_ASSIGNMENTS and row.named == "primary"
+
+
 async def _held(db: AsyncSession, tenant: UUID, provider_id: UUID, *, lock: bool = False) -> list[tuple[Holding, Held]]:
     now = await instant(db)
     return [
-        (holding, row)
-        for holding in REGISTRY
-        for row in await held_by(db, tenant, holding, provider_id, now, lock=lock)
+        (holding, row) for holding in THEIRS for row in await held_by(db, tenant, holding, provider_id, now, lock=lock)
     ]
 
 

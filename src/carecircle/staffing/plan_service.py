@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from carecircle.actor import Actor, actor_of, organization_of
 from carecircle.audit.entry import Entry, append
-from carecircle.care_teams.tables import CareTeamMember, CareTeamPatient
 from carecircle.database.constraints import translated
 from carecircle.database.session import enter_tenant, instant
 from carecircle.directory.holdings import Holding
@@ -21,11 +20,11 @@ from carecircle.directory.service import AnyId, resolve_patient, resolve_provide
 from carecircle.errors import InvalidRequest, ReassignmentNotFound
 from carecircle.identifiers import OrganizationId, new_id, new_ids, to_text
 from carecircle.period import show
-from carecircle.staffing.panel_service import panels
-from carecircle.staffing.registry import PASSED_ON
-from carecircle.staffing.rules import PERSONAL, SEATED, Match, PanelPatient, Receiver, match_patients, match_seats
+from carecircle.staffing.matching_service import ONLY_ENDED, Wishes, match
+from carecircle.staffing.registry import REASSIGNED
+from carecircle.staffing.rules import Match
 from carecircle.staffing.tables import Reassignment, ReassignmentDestination, ReassignmentItem
-from carecircle.staffing.turnover_service import BELIEVED, Held, held_by
+from carecircle.staffing.turnover_service import Held, held_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +94,11 @@ async def plan(
             )
             for provider_id, cap in caps.items()
         )
-        held = [(holding, row) for holding in PASSED_ON for row in await held_by(db, tenant, holding, leaver_id, at)]
-        receivers = await _receivers(db, tenant, caps, at)
-        matches = await _match(db, tenant, held, receivers, await _read_wishes(db, tenant, wishes), at)
+        held = [(holding, row) for holding in REASSIGNED for row in await held_by(db, tenant, holding, leaver_id, at)]
+        matches = await match(db, tenant, leaver_id, held, caps, await _read_wishes(db, tenant, wishes), at)
         await db.flush()
         if held:
-            ids = new_ids(len(held))
+            ids = sorted(new_ids(len(held)))  # applied in this order: what serves the panel last
             await db.execute(
                 insert(ReassignmentItem),
                 [
@@ -137,20 +135,8 @@ async def destinations_of(db: AsyncSession, tenant: UUID, reassignment_id: UUID)
     return {row.provider_id: row.cap for row in rows}
 
 
-async def _receivers(
-    db: AsyncSession, tenant: OrganizationId, caps: dict[UUID, int | None], at: datetime
-) -> list[Receiver]:
-    known = await panels(db, providers=list(caps), as_of=at, organization=tenant)
-    return [
-        Receiver(provider_id, cap, known[provider_id].size, known[provider_id].capacity, known[provider_id].accepts_new)
-        for provider_id, cap in sorted(caps.items())
-    ]
-
-
-async def _read_wishes(
-    db: AsyncSession, tenant: OrganizationId, wishes: Iterable[Wish]
-) -> tuple[dict[UUID, UUID], dict[UUID, set[UUID]]]:
-    """Whom each patient prefers (the last word counts), and who must not take them."""
+async def _read_wishes(db: AsyncSession, tenant: OrganizationId, wishes: Iterable[Wish]) -> Wishes:
+    """Of several preferences of one patient the last counts."""
     preferred: dict[UUID, UUID] = {}
     never: dict[UUID, set[UUID]] = defaultdict(set)
     for wish in wishes:
@@ -160,111 +146,21 @@ async def _read_wishes(
             never[patient_id].add(provider_id)
         else:
             preferred[patient_id] = provider_id
-    return preferred, never
-
-
-async def _match(
-    db: AsyncSession,
-    tenant: OrganizationId,
-    held: list[tuple[Holding, Held]],
-    receivers: list[Receiver],
-    wishes: tuple[dict[UUID, UUID], dict[UUID, set[UUID]]],
-    at: datetime,
-) -> dict[UUID, Match]:
-    """A match for every held row, by its id; personal ones have none."""
-    preferred, never = wishes
-    seats = [(row.id, row.care_team_id) for _, row in held if row.care_team_id is not None]
-    kinds: dict[UUID, set[str]] = defaultdict(set)
-    for holding, row in held:
-        if row.patient_id is not None and row.named not in holding.personal:
-            kinds[row.patient_id].add(row.named)
-    seated = await _seated(db, tenant, [one.provider_id for one in receivers], at)
-    looked_after = await _looked_after(db, tenant, {team for team, _ in seated} | {team for _, team in seats}, at)
-    beside: dict[UUID, set[UUID]] = defaultdict(set)
-    for team, provider_id in seated:
-        for patient_id in looked_after[team] & kinds.keys():
-            beside[patient_id].add(provider_id)
-    found = match_patients(
-        (
-            PanelPatient(
-                patient_id,
-                "primary" in named,
-                preferred.get(patient_id),
-                frozenset(beside[patient_id]),
-                frozenset(never[patient_id]),
-            )
-            for patient_id, named in kinds.items()
-        ),
-        receivers,
-    )
-    followed = {
-        team: Counter(
-            match.provider_id
-            for patient_id in looked_after[team] & found.keys()
-            if (match := found[patient_id]).provider_id is not None
-        )
-        for _, team in seats
-    }
-    barred = {
-        team: {one for patient_id in looked_after[team] for one in never.get(patient_id, ())} for _, team in seats
-    }
-    matched_seats = match_seats(seats, followed, barred, frozenset(seated), receivers)
-    return matched_seats | {
-        row.id: found[row.patient_id]
-        for holding, row in held
-        if row.patient_id is not None and row.named not in holding.personal
-    }
-
-
-async def _seated(
-    db: AsyncSession, tenant: OrganizationId, providers: list[UUID], at: datetime
-) -> set[tuple[UUID, UUID]]:
-    """On which teams (team, provider) these providers sit at an instant, or will after it."""
-    rows = await db.execute(
-        select(CareTeamMember.care_team_id, CareTeamMember.provider_id).where(
-            CareTeamMember.organization_id == tenant,
-            CareTeamMember.provider_id.in_(providers),
-            CareTeamMember.superseded_at == BELIEVED,
-            CareTeamMember.starts_at < CareTeamMember.ends_at,
-            CareTeamMember.ends_at > at,
-        )
-    )
-    return {(row[0], row[1]) for row in rows}
-
-
-async def _looked_after(
-    db: AsyncSession, tenant: OrganizationId, teams: set[UUID], at: datetime
-) -> dict[UUID, set[UUID]]:
-    """The patients of each team at an instant."""
-    found: dict[UUID, set[UUID]] = defaultdict(set)
-    rows = await db.execute(
-        select(CareTeamPatient.care_team_id, CareTeamPatient.patient_id).where(
-            CareTeamPatient.organization_id == tenant,
-            CareTeamPatient.care_team_id.in_(teams),
-            CareTeamPatient.superseded_at == BELIEVED,
-            CareTeamPatient.starts_at < CareTeamPatient.ends_at,
-            CareTeamPatient.starts_at <= at,
-            CareTeamPatient.ends_at > at,
-        )
-    )
-    for team, patient_id in rows:
-        found[team].add(patient_id)
-    return found
+    return Wishes(preferred, never)
 
 
 def _item(held: tuple[Holding, Held], matches: dict[UUID, Match]) -> dict[str, object]:
-    """What is planned for a row: given to its match; ended where it is personal or its team needs no copy."""
+    """What is planned for a row: given to its match; ended where nobody needs it any more; or left, an exception."""
     holding, row = held
-    match = matches.get(row.id, Match(None, PERSONAL))
-    ended = match.reason in (PERSONAL, SEATED)
-    planned = "hand-over" if match.provider_id is not None else "end" if ended else "exception"
+    goes = matches[row.id]
+    planned = "hand-over" if goes.provider_id is not None else "end" if goes.reason in ONLY_ENDED else "exception"
     return {
         "kind": holding.kind,
         "fact_id": row.id,
         "named": row.named,
         "patient_id": row.patient_id,
         "care_team_id": row.care_team_id,
-        "provider_id": match.provider_id,
+        "provider_id": goes.provider_id,
         "planned": planned,
-        "reason": match.reason,
+        "reason": goes.reason,
     }

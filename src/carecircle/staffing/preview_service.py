@@ -10,11 +10,12 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from carecircle.actor import organization_of
+from carecircle.assignments.holdings import DIRECT_ASSIGNMENTS
 from carecircle.database.constraints import translated
 from carecircle.database.session import enter_tenant, instant
 from carecircle.staffing.panel_service import panels
 from carecircle.staffing.plan_service import destinations_of, find
-from carecircle.staffing.registry import PASSED_ON
+from carecircle.staffing.registry import REASSIGNED
 from carecircle.staffing.tables import Reassignment, ReassignmentItem, ReassignmentOutcome
 
 
@@ -99,7 +100,7 @@ async def preview(db: AsyncSession, *, reassignment_id: UUID, organization: UUID
         for item in items:
             key = (item.kind, item.planned, item.reason)
             counts[key] = counts.get(key, 0) + 1
-            if item.provider_id is not None and item.named == "primary":
+            if item.provider_id is not None and (item.kind, item.named) == (DIRECT_ASSIGNMENTS.kind, "primary"):
                 if item.id in done:
                     came[item.provider_id] += done[item.id] == "handed-over"
                 else:
@@ -233,19 +234,20 @@ _CHANGED = text(
            where o.organization_id = i.organization_id and o.reassignment_id = i.reassignment_id
              and o.item_id = i.id and o.step = 'apply') is null"""
     + "".join(
-        f" and (select true from carecircle.{holding.table.__tablename__} t"
+        f" and (select true from carecircle.{table} t"
         " where t.organization_id = i.organization_id and t.id = i.fact_id and t.superseded_at = 'infinity') is null"
-        for holding in PASSED_ON
+        for table in dict.fromkeys(holding.table.__tablename__ for holding in REASSIGNED)
     )
 )
 
-_LETTERS = text("""
+_LETTERS = text(f"""
     select distinct on (i.patient_id) i.patient_id, i.provider_id, greatest(:effective_at, o.recorded_at)
     from carecircle.reassignment_items i
     left join carecircle.reassignment_outcomes o
       on o.organization_id = i.organization_id and o.reassignment_id = i.reassignment_id and o.item_id = i.id
      and o.step = 'apply'
-    where i.organization_id = :tenant and i.reassignment_id = :plan and i.named = 'primary' and i.planned = 'hand-over'
+    where i.organization_id = :tenant and i.reassignment_id = :plan and i.planned = 'hand-over'
+      and i.kind = '{DIRECT_ASSIGNMENTS.kind}' and i.named = 'primary'
       and coalesce(o.outcome, 'handed-over') = 'handed-over'
     order by i.patient_id, i.id""")
 

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from carecircle.assignments.holdings import DIRECT_ASSIGNMENTS
 from carecircle.care_teams.holdings import TEAM_SEATS
-from carecircle.directory.holdings import PROVIDER_ROLES, Holding
+from carecircle.coverage.holdings import COVERAGE_GIVEN, COVERAGE_RECEIVED
+from carecircle.directory.holdings import ABSENCES, CREDENTIALS, PROVIDER_ROLES, Holding
+from carecircle.referrals.holdings import REFERRALS, REFERRALS_MADE
+from carecircle.restrictions.holdings import RESTRICTIONS
 from carecircle.staffing.tables import PanelCapacity
 
 PANEL_CAPACITIES = Holding("panel-capacity", PanelCapacity, named="accepts_new")
 
-REGISTRY: tuple[Holding, ...] = (DIRECT_ASSIGNMENTS, TEAM_SEATS, PROVIDER_ROLES, PANEL_CAPACITIES)
-PASSED_ON = tuple(holding for holding in REGISTRY if holding.passed_on)
+# What serves a panel comes after what makes it one: a handover ends it last.
+REGISTRY: tuple[Holding, ...] = (
+    DIRECT_ASSIGNMENTS,
+    REFERRALS,
+    TEAM_SEATS,
+    COVERAGE_GIVEN,
+    COVERAGE_RECEIVED,
+    PROVIDER_ROLES,
+    CREDENTIALS,
+    ABSENCES,
+    PANEL_CAPACITIES,
+    REFERRALS_MADE,
+    RESTRICTIONS,
+)
+THEIRS = tuple(holding for holding in REGISTRY if not holding.about)
+REASSIGNED = tuple(holding for holding in REGISTRY if holding.passed_on or holding.serves_the_panel)
 BY_KIND = {holding.kind: holding for holding in REGISTRY}

@@ -22,6 +22,7 @@ from carecircle.staffing.apply_service import (
     HANDED_OVER,
     Batch,
     Changes,
+    about_of,
     last_steps,
     next_items,
     outcome_of,
@@ -92,14 +93,14 @@ async def _changes(
         before |= await by_id(db, tenant, BY_KIND[kind], [item.fact_id for item in mine], believed=False)
         if BY_KIND[kind].exclusive:
             own = [(item.fact_id, plan.provider_id) for item in mine]
-            taken |= await in_the_way(db, tenant, BY_KIND[kind], own, now, besides=made)
+            taken |= {row for row, _ in await in_the_way(db, tenant, BY_KIND[kind], own, now, besides=made)}
     entries: dict[object, Entry] = {}
     for item in items:
         made = written[item.id]
         if item.fact_id in taken or not still.issuperset(made):
             changes.outcomes.append(outcome_row(item, "revert", CHANGED, now))
             continue
-        about = item.patient_id or item.id
+        about = about_of(item)
         if about not in entries:
             entries[about] = Entry(
                 tenant, "change", who, "handover-reverted", provider_id=plan.provider_id, patient_id=item.patient_id,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Text, cast, literal_column, null, select, text
+from sqlalchemy import ARRAY, ColumnElement, Select, Text, cast, func, literal, literal_column, null, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from carecircle.directory.holdings import Holding
@@ -23,7 +23,10 @@ _CLOCKS |= {"superseded_entry_id", "source", "source_record", "source_item"}
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A row that is believed: what it calls itself, whom it is about, when it holds."""
+    """A row that is believed: what it calls itself, whom it is about, when it holds, and what it rests on.
+
+    `lapses_at` is the first of its ends: a stand-in's duty is over then, while access still has its grace.
+    """
 
     id: UUID
     lineage_id: UUID
@@ -31,8 +34,11 @@ class Held:
     named: str
     patient_id: UUID | None
     care_team_id: UUID | None
+    covered_id: UUID | None
+    rests_on: list[str]
     starts_at: datetime
     ends_at: datetime
+    lapses_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +62,12 @@ class Successor:
         return cls(row.id, new_id(), row.lineage_id, row.starts_at, at, entry_id)
 
     @classmethod
-    def handed_over(cls, row: Held, at: datetime, entry_id: UUID, provider_id: UUID) -> Successor:
+    def handed_over(
+        cls, row: Held, at: datetime, entry_id: UUID, provider_id: UUID, *, keeps_lineage: bool = False
+    ) -> Successor:
         fresh = new_id()
-        return cls(row.id, fresh, fresh, max(row.starts_at, at), row.ends_at, entry_id, provider_id)
+        lineage = row.lineage_id if keeps_lineage else fresh
+        return cls(row.id, fresh, lineage, max(row.starts_at, at), row.ends_at, entry_id, provider_id)
 
     @classmethod
     def restored(cls, row: Held, entry_id: UUID) -> Successor:
@@ -112,12 +121,12 @@ async def close(
 async def follow(
     db: AsyncSession, tenant: UUID, holding: Holding, successors: Sequence[Successor], at: datetime
 ) -> None:
-    """Insert rows that follow others, recorded at `at`."""
+    """Insert rows that follow others, recorded at `at`; what ends with a row ends no later than its successor."""
     if not successors:
         return
     table = holding.table.__tablename__
     own = [name for name in holding.table.__table__.c.keys() if name not in _CLOCKS and name != holding.provider]  # noqa: SIM118 - iterating the columns gives columns, not names
-    said = "".join(f", t.{name}" for name in own)
+    said = "".join(f", least(t.{name}, s.ends_at)" if name in holding.also_ends else f", t.{name}" for name in own)
     await db.execute(
         text(
             f"insert into carecircle.{table} (organization_id, id, lineage_id, {holding.provider}, starts_at, ends_at,"
@@ -155,23 +164,28 @@ async def in_the_way(
     at: datetime,
     *,
     besides: Collection[UUID] = (),
-) -> set[UUID]:
-    """Of (row, provider) pairs, the rows that this provider needs no copy of from `at` on, or can have none of.
+) -> set[tuple[UUID, UUID]]:
+    """Of (row, provider) pairs, those where this provider needs no copy of the row from `at` on, or can have none.
 
     Needs none: already holds the like for the rest of the row's period. Can have none: an exclusive one overlaps it.
     """
     if not wanted or not holding.once:
         return set()
-    same = " and ".join(f"o.{name} = t.{name}" for name in holding.once)
+    columns = holding.table.__table__.c
+    # Only equality finds its rows through an index.
+    same = " and ".join(
+        f"o.{name} {'is not distinct from' if columns[name].nullable else '='} t.{name}" for name in holding.once
+    )
     clash = (
-        "o.starts_at < t.ends_at and o.ends_at > greatest(t.starts_at, :at)"
+        f"o.starts_at < {_first_end(holding, 't')} and {_first_end(holding, 'o')} > greatest(t.starts_at, :at)"
         if holding.exclusive
-        else "o.starts_at <= greatest(t.starts_at, :at) and o.ends_at >= t.ends_at"
+        else f"o.starts_at <= greatest(t.starts_at, :at) and {_first_end(holding, 'o')} >= {_first_end(holding, 't')}"
     )
     table = holding.table.__tablename__
     found = await db.execute(
         text(
-            "select distinct w.id from unnest(cast(:ids as uuid[]), cast(:providers as uuid[])) as w (id, provider_id)"
+            "select distinct w.id, w.provider_id"
+            " from unnest(cast(:ids as uuid[]), cast(:providers as uuid[])) as w (id, provider_id)"
             f" join carecircle.{table} t on t.organization_id = :tenant and t.id = w.id"
             f" join carecircle.{table} o on o.organization_id = :tenant and o.{holding.provider} = w.provider_id"
             f" and {same} and {clash} and o.superseded_at = 'infinity' and o.starts_at < o.ends_at"
@@ -185,20 +199,33 @@ async def in_the_way(
             "besides": list(besides),
         },
     )
-    return set(found.scalars())
+    return {(row[0], row[1]) for row in found}
+
+
+def _first_end(holding: Holding, alias: str) -> str:
+    return f"least({', '.join(f'{alias}.{name}' for name in ('ends_at', *holding.also_ends))})"
 
 
 def _rows(holding: Holding, tenant: UUID) -> Select[Any]:
     columns = holding.table.__table__.c
+
+    def or_null(name: str | None) -> ColumnElement[Any]:
+        return columns[name] if name else null()
+
     return select(
         columns.id,
         columns.lineage_id,
         columns[holding.provider].label("provider_id"),
-        cast(columns[holding.named], Text).label("named"),
-        (columns[holding.patient] if holding.patient else null()).label("patient_id"),
-        (columns[holding.care_team] if holding.care_team else null()).label("care_team_id"),
+        (cast(columns[holding.named], Text) if holding.named else literal("")).label("named"),
+        or_null(holding.patient).label("patient_id"),
+        or_null(holding.care_team).label("care_team_id"),
+        or_null(holding.covered).label("covered_id"),
+        (columns.rests_on if "rests_on" in columns else literal([], ARRAY(Text()))).label("rests_on"),
         columns.starts_at,
         columns.ends_at,
+        func.least(columns.ends_at, *(columns[name] for name in holding.also_ends), type_=columns.ends_at.type).label(
+            "lapses_at"
+        ),
     ).where(columns.organization_id == tenant)
 
 

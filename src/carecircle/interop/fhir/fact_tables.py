@@ -47,9 +47,53 @@ async def facts_of_teams(desk: Desk, table: str, team_ids: Sequence[UUID]) -> li
     return await _select(desk, table, "care_team_id = any(:ids)", ids=list(team_ids))
 
 
-async def imported_about(desk: Desk, table: str, patient_id: UUID) -> list[Row]:
-    """The facts of one patient believed now that some import made."""
-    return await _select(desk, table, "patient_id = :id and source <> ''", id=patient_id)
+async def merges_said_by(desk: Desk, records: Sequence[str]) -> list[UUID]:
+    """The patients who are merged into others because these records of our source said so, the last merged first."""
+    if not records:
+        return []
+    rows = await desk.rows(
+        "select patient_id from carecircle.patient_merges where organization_id = :organization"
+        " and superseded_at = 'infinity' and source = :source and source_record = any(:records) order by recorded_at desc, id desc",
+        source=desk.run.source,
+        records=list(records),
+    )
+    return [row.patient_id for row in rows]
+
+
+async def records_about(desk: Desk, patient_id: UUID) -> list[str]:
+    """The records of our source that facts believed of this patient come from."""
+    rows = await desk.rows(
+        " union ".join(
+            f"select source_record from carecircle.{table} where organization_id = :organization and patient_id = :id"
+            " and superseded_at = 'infinity' and source = :source and source <> ''"
+            for table in ("patient_assignments", "care_team_patients")
+        ),
+        id=patient_id,
+        source=desk.run.source,
+    )
+    return [row.source_record for row in rows]
+
+
+async def demoted_by_merges(desk: Desk, records: Sequence[str]) -> Sequence[Any]:
+    """Rows (said_by, source, source_record, source_item, provider_id) of who is consulting, and was primary before a merge
+    that these records of our source said.
+    """
+    return await desk.rows(
+        "select distinct m.source_record as said_by, c.source, c.source_record, c.source_item, c.provider_id"
+        " from carecircle.patient_merges m"
+        " join carecircle.patient_assignments was on was.organization_id = m.organization_id"
+        "   and was.patient_id = m.patient_id and was.superseded_entry_id = m.entry_id and was.superseded_at < 'infinity'"
+        " join carecircle.patient_assignments c on c.organization_id = m.organization_id and c.lineage_id = was.lineage_id"
+        " where m.organization_id = :organization and m.superseded_at = 'infinity' and m.source = :source"
+        "   and m.source_record = any(:records) and was.is_primary_provider and c.superseded_at = 'infinity'"
+        "   and c.assignment_type = 'consulting' and not exists (select from carecircle.patient_assignments p"
+        "     where p.organization_id = c.organization_id and p.patient_id = c.patient_id and p.provider_id = c.provider_id"
+        "     and p.superseded_at = 'infinity' and p.is_primary_provider"
+        "     and p.starts_at < c.ends_at and p.ends_at > c.starts_at)"
+        " order by 1, 2, 3, 4, 5",
+        source=desk.run.source,
+        records=list(records),
+    )
 
 
 async def imported_and_live(desk: Desk) -> int:

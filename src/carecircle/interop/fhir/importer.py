@@ -24,7 +24,7 @@ from carecircle.identifiers import to_text
 from carecircle.interop.fhir.codes import BYSTANDERS, KEPT, PHASES, text_of
 from carecircle.interop.fhir.dates import UnusableDate, first_instant
 from carecircle.interop.fhir.files import Found, input_files, read_file
-from carecircle.interop.fhir.merge import take_linked
+from carecircle.interop.fhir.merge import take_apart, take_linked
 from carecircle.interop.fhir.names import base_of, is_absolute, kind_of, normalized, record_at
 from carecircle.interop.fhir.people import register_patients
 from carecircle.interop.fhir.plan import live_facts, plan
@@ -196,6 +196,8 @@ async def _take(
             linked = [kept for kept in batch if kind == "Patient" and spool.is_linked(kept.record)]
             plain = [kept for kept in batch if kept not in linked] if linked else batch
             async with desk(run) as at:
+                if kind == "Patient":
+                    await take_apart(at, spool, batch, tally)
                 if linked:
                     await _register(at, linked)
                 await TAKING[kind](at, spool, plain, tally)

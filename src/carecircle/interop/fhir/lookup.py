@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from carecircle.identifiers import REPLACED_PATIENT, Identifier
+from carecircle.directory.following_service import survivors_of
+from carecircle.identifiers import Identifier
 from carecircle.interop.fhir.directory_tables import (
     patients_with,
     providers_in_roles,
@@ -48,11 +49,7 @@ class Lookup:
         return next((one for one in found if one is not None), None)
 
     def survivor(self, patient_id: UUID) -> UUID:
-        seen = {patient_id}
-        while (after := self._survivors.get(patient_id)) is not None and after not in seen:
-            seen.add(after)
-            patient_id = after
-        return patient_id
+        return self._survivors.get(patient_id, patient_id)
 
     async def find(
         self,
@@ -86,10 +83,4 @@ class Lookup:
         self._patients |= {one: owner for one, (owner, _) in (await patients_with(desk, wanted)).items()}
 
     async def _find_survivors(self, desk: Desk, patient_ids: set[UUID]) -> None:
-        asked: set[UUID] = set()
-        while open_ids := patient_ids - asked:
-            asked |= open_ids
-            index = {Identifier(REPLACED_PATIENT, str(one)): one for one in open_ids}
-            found = {index[one]: owner for one, (owner, _) in (await patients_with(desk, index)).items()}
-            self._survivors.update(found)
-            patient_ids = set(found.values())
+        self._survivors |= await survivors_of(desk.session, desk.run.organization_id, patient_ids)

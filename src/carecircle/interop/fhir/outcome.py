@@ -31,7 +31,6 @@ class Outcome:
     """What one record comes to before it is compared with what is there.
 
     `wrote`: registering it wrote something already. `frozen`: it cannot be used at all now, so its facts stay as they are.
-    `moved`: facts of a replaced patient, each beside its successor.
     """
 
     kept: Kept
@@ -42,7 +41,6 @@ class Outcome:
     frozen: bool = False
     patient_id: UUID | None = None
     provider_id: UUID | None = None
-    moved: list[tuple[Row, Row]] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -62,7 +60,6 @@ async def finish(desk: Desk, outcomes: Sequence[Outcome], tables: Sequence[str],
     again = [outcome.kept.key for outcome in outcomes if outcome.kept.verdict is not Verdict.NEW]
     await desk.lock_patients(
         [want.values[0] for outcome in outcomes for want in outcome.wanted if _slot_is_primary(want)]
-        + [was.values[0] for outcome in outcomes for was, _ in outcome.moved if was.table == "patient_assignments"]
     )
     await _respect_hands(desk, outcomes)
     known: dict[str, list[Row]] = {}
@@ -70,9 +67,6 @@ async def finish(desk: Desk, outcomes: Sequence[Outcome], tables: Sequence[str],
         for row in await facts_of_records(desk, table, again):
             known.setdefault(row.record, []).append(row)
     slots = Slots(await _holders(desk, outcomes, tables))
-    for was, after in (pair for outcome in outcomes for pair in outcome.moved):
-        slots.free(was)
-        slots.hold(after)
     findings = await open_by_record(desk.session, desk.run.organization_id, desk.run.source, again)
     now = await desk.now()
     closing: list[tuple[Row, UUID]] = []
@@ -96,7 +90,7 @@ async def finish(desk: Desk, outcomes: Sequence[Outcome], tables: Sequence[str],
         key = outcome.kept.key
         place(done, slots, now)
         told = difference(findings.get(key, {}), _findings(desk, outcome, done.problems))
-        if not (done.closed or done.opened or told or outcome.wrote or outcome.moved):
+        if not (done.closed or done.opened or told or outcome.wrote):
             _count(tally, outcome, wrote=False)
             continue
         entry = _entry(desk, outcome, done, told)
@@ -104,11 +98,8 @@ async def finish(desk: Desk, outcomes: Sequence[Outcome], tables: Sequence[str],
         closing += [(row, entry.id) for row in done.closed]
         opening += [(row, entry.id) for row in done.opened]
         noted.append((entry.id, told))
-        for was, after in outcome.moved:
-            closing.append((was, entry.id))
-            opening.append((after, entry.id))
         tally.facts_recorded += done.recorded
-        tally.facts_superseded += done.superseded + len(outcome.moved)
+        tally.facts_superseded += done.superseded
         tally.facts_ended += done.ended
         tally.findings_opened += len(told.opened)
         tally.findings_closed += len(told.closed)
@@ -132,7 +123,6 @@ def _entry(desk: Desk, outcome: Outcome, done: Settled, told: Difference) -> Ent
         "recorded": done.recorded,
         "superseded": done.superseded,
         "ended": done.ended,
-        "moved": len(outcome.moved),
         "findings_opened": len(told.opened),
         "findings_closed": len(told.closed),
     }

@@ -55,6 +55,16 @@ async def keep_versions(desk: Desk, batch: Sequence[Kept]) -> None:
     )
 
 
+async def forget_versions(desk: Desk, records: Sequence[str]) -> None:
+    """Let these records be taken again when they are met, though they say what they said."""
+    await desk.write(
+        "update carecircle.source_records set digest = ''"
+        " where organization_id = :organization and source = :source and record = any(:records)",
+        source=desk.run.source,
+        records=list(records),
+    )
+
+
 async def base_known(desk: Desk) -> str:
     """The URL of the server whose records our source calls by kind and id alone; empty while nobody said."""
     rows = await desk.rows(

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from carecircle.actor import Actor
 from carecircle.database.crypto import Keyring
 from carecircle.database.session import instant, lock_patient, transaction
+from carecircle.directory.following_service import keep_apart
 from carecircle.errors import Conflict, StaleVersion
 from carecircle.identifiers import Identifier
 from carecircle.interop.fhir.names import kind_of
@@ -100,6 +101,7 @@ async def alone(run: Import) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def desk(run: Import) -> AsyncIterator[Desk]:
-    """A transaction, committed at the end of the block; database errors come as ours."""
+    """A transaction, committed at the end of the block, in which only the import merges patients; database errors come as ours."""
     async with transaction(run.engine, run.organization_id) as session:
+        await keep_apart(session, run.organization_id)
         yield Desk(run, session)

@@ -161,6 +161,10 @@ class Spool:
         )
         return row.fetchone() is not None
 
+    def all_replaced(self) -> list[str]:
+        """Every record that some link says is replaced."""
+        return [row[0] for row in self._db.execute("select distinct replaced from link order by 1")]
+
     def survivors(self, record: str) -> list[str]:
         """The records that directly replace this one."""
         rows = self._db.execute("select distinct survivor from link where replaced = ? order by 1", (record,))
@@ -196,6 +200,17 @@ class Spool:
         self._db.executemany(
             "update kept set verdict = ? where record = ?", [(int(verdict), record) for record, verdict in verdicts]
         )
+
+    def take_again(self, records: Sequence[str]) -> int:
+        """Take these records though they are what they were; how often those were met that this changes."""
+        times = 0
+        for record in records:
+            met = self._db.execute(
+                "update kept set verdict = ? where record = ? and verdict = ? returning times",
+                (int(Verdict.CHANGED), record, int(Verdict.UNCHANGED)),
+            ).fetchall()
+            times += sum(row[0] for row in met)
+        return times
 
     def count(self, verdicts: Iterable[Verdict]) -> int:
         """How many records have one of these verdicts."""

@@ -15,13 +15,14 @@ from carecircle.database.migrations.wall import (
     guard_fact,
     raise_wall,
 )
+from carecircle.database.roles import EVERYWHERE
 
 revision = "20260114_rls_coverage"
 down_revision = "20260110_the_circle"
 branch_labels = None
 depends_on = None
 
-ROLES = "carecircle_app, carecircle_decider, carecircle_sealer, carecircle_auditor"
+ROLES = f"carecircle_app, carecircle_decider, {EVERYWHERE}, carecircle_sealer, carecircle_auditor"
 FACTS = ("provider_roles", "patient_assignments", "care_team_patients", "care_team_members")
 TABLES = (
     "organizations", "units", "providers", "provider_identifiers", "patients", "patient_identifiers", "care_teams",
@@ -75,14 +76,16 @@ def upgrade() -> None:
     )
     for table in ("audit_events", "audit_events_other"):
         raise_wall(table)
-    op.execute(f"grant insert ({told}) on carecircle.audit_events to carecircle_app, carecircle_decider")
+    op.execute(f"grant insert ({told}) on carecircle.audit_events to carecircle_app, carecircle_decider, {EVERYWHERE}")
     op.execute("grant select on carecircle.audit_events to carecircle_sealer, carecircle_auditor")
     op.execute(
         f"create policy app_records on carecircle.audit_events for insert to carecircle_app with check ({TENANT})"
     )
     op.execute(
-        "create policy decider_records on carecircle.audit_events for insert to carecircle_decider"
-        f" with check ({EVERY_TENANT_UNLESS_NAMED})"
+        f"create policy decider_records on carecircle.audit_events for insert to carecircle_decider with check ({TENANT})"
+    )
+    op.execute(
+        f"create policy everywhere_records on carecircle.audit_events for insert to {EVERYWHERE} with check (true)"
     )
     op.execute(
         "create policy sealer_reads on carecircle.audit_events for select to carecircle_sealer"

@@ -1,8 +1,4 @@
-"""The embedding API in the two documents' names. Thin: the work is in the rooms.
-
-Changes join the caller's AsyncSession and commit or roll back with it; decisions run and commit on carecircle's own
-connection. Organization and actor come from the call, the constructor, or `carecircle.acting_as(…)` around it.
-"""
+"""CareTeamService and PatientAssignmentService: direct assignments, and the one question."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Tests of standing in for a colleague."""

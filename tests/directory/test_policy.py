@@ -1,0 +1,228 @@
+"""An organization's policy: what is a good one, which version holds when, and that assignments obey it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from carecircle.assignments.rules import assignment_violations
+from carecircle.assignments.service import add_assignment, assign_primary
+from carecircle.database.session import instant
+from carecircle.directory.policy_service import (
+    difference,
+    document_of,
+    parse_policy,
+    policy_at,
+    policy_versions,
+    set_policy,
+)
+from carecircle.errors import InvalidPeriod, InvalidPolicy, RulesViolated
+from carecircle.period import FOREVER
+from carecircle.policy import Policy
+from carecircle.restrictions.service import suspend
+from tests.conftest import Hospital
+
+Run = Callable[[Callable[[Hospital], Any]], Any]
+DAY = timedelta(days=1)
+FULL = {
+    "actions": ["prescribe", "vendor:read-images"],
+    "assignment_credentials": {"primary": ["licence"], "consulting": ["207RC0000X"]},
+    "role_credentials": {"attending": ["licence"]},
+    "coverage_credentials": ["licence"],
+    "coverage_grace_minutes": 30,
+    "largest_team": 12,
+    "roles_held_once": ["attending"],
+    "conflicting_roles": [["attending", "resident"], ["nurse", "attending"]],
+    "referral_from_primary": False,
+    "longest_specialist_days": 90,
+}
+
+
+async def put(hospital: Hospital, document: dict[str, Any], starts_at: datetime | None = None) -> int:
+    async with hospital.change() as db:
+        row = await set_policy(
+            db, document=document, starts_at=starts_at, organization=hospital.organization, actor="test"
+        )
+        return row.version
+
+
+async def at(hospital: Hospital, when: datetime | None = None) -> Policy:
+    async with hospital.change() as db:
+        return await policy_at(db, hospital.organization, when or await instant(db))
+
+
+async def now(hospital: Hospital) -> datetime:
+    async with hospital.change() as db:
+        return await instant(db)
+
+
+def test_a_document_says_all_of_a_policy() -> None:
+    policy = parse_policy(FULL)
+    assert document_of(policy) == FULL
+    assert policy.conflicting_roles == (("attending", "resident"), ("nurse", "attending"))
+    assert parse_policy({}) == Policy()
+    assert parse_policy(document_of(Policy())) == Policy()
+
+
+@pytest.mark.parametrize(
+    ("document", "named"),
+    [
+        ({"largest_teem": 5}, "largest_teem"),
+        ({"version": 3}, "version"),
+        ({"coverage_grace_minutes": 241}, "coverage_grace_minutes"),
+        ({"coverage_grace_minutes": -1}, "coverage_grace_minutes"),
+        ({"coverage_grace_minutes": "30"}, "coverage_grace_minutes"),
+        ({"coverage_grace_minutes": 1.5}, "coverage_grace_minutes"),
+        ({"coverage_grace_minutes": True}, "coverage_grace_minutes"),
+        ({"largest_team": 0}, "largest_team"),
+        ({"largest_team": 10_001}, "largest_team"),
+        ({"longest_specialist_days": 0}, "longest_specialist_days"),
+        ({"longest_specialist_days": 3651}, "longest_specialist_days"),
+        ({"referral_from_primary": 1}, "referral_from_primary"),
+        ({"actions": ["Prescribe"]}, "'Prescribe'"),
+        ({"actions": ["a" * 33]}, "actions"),
+        ({"actions": ["unreadable-action"]}, "unreadable-action"),
+        ({"actions": "prescribe"}, "actions"),
+        ({"assignment_credentials": {"principal": ["licence"]}}, "'principal'"),
+        ({"assignment_credentials": {"primary": "licence"}}, "assignment_credentials.primary"),
+        ({"assignment_credentials": {"primary": [" "]}}, "assignment_credentials"),
+        ({"conflicting_roles": [["nurse", "nurse"]]}, "conflicting_roles"),
+        ({"conflicting_roles": [["nurse"]]}, "conflicting_roles"),
+        ({"roles_held_once": [""]}, "roles_held_once"),
+        ({"coverage_credentials": [object()]}, "JSON"),
+    ],
+)
+def test_a_document_that_is_no_policy_is_refused_by_name(document: dict[str, Any], named: str) -> None:
+    with pytest.raises(InvalidPolicy) as refused:
+        parse_policy(document)
+    assert named in refused.value.message
+
+
+def test_the_limits_themselves_are_allowed() -> None:
+    for grace, team, days in ((0, 1, 1), (240, 10_000, 3650)):
+        parse_policy({"coverage_grace_minutes": grace, "largest_team": team, "longest_specialist_days": days})
+
+
+def test_everything_wrong_is_named_at_once() -> None:
+    with pytest.raises(InvalidPolicy) as refused:
+        parse_policy({"nonsense": 1, "largest_team": "many", "coverage_grace_minutes": 999, "actions": ["NO"]})
+    for named in ("nonsense", "largest_team", "coverage_grace_minutes", "'NO'"):
+        assert named in refused.value.message
+
+
+def test_a_difference_names_what_changed() -> None:
+    assert difference(Policy(), parse_policy({"largest_team": 12, "referral_from_primary": True})) == [
+        ("largest_team", 100, 12)
+    ]
+    assert difference(Policy(), Policy(version=4)) == []
+
+
+def test_versions_follow_each_other(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        assert await at(hospital) == Policy()
+        before = await now(hospital)
+        assert await put(hospital, {"largest_team": 5}) == 1
+        between = await now(hospital)
+        assert await put(hospital, FULL) == 2
+        assert await at(hospital, before) == Policy()
+        assert (await at(hospital, between)).largest_team == 5
+        present = await at(hospital)
+        assert (present.version, document_of(present)) == (2, FULL)
+        async with hospital.change() as db:
+            first, second = await policy_versions(db, organization=hospital.organization)
+            entries = await db.scalar(
+                text("select count(*) from carecircle.policies where superseded_entry_id is not null")
+            )
+        assert first.ends_at == second.starts_at
+        assert second.ends_at == FOREVER
+        assert second.actions == FULL["actions"]
+        assert (first.version, second.version, entries) == (1, 2, 1)
+        assert first.lineage_id != second.lineage_id
+        assert first.id != first.lineage_id  # recorded again, shorter
+
+    in_hospital(body)
+
+
+def test_a_scheduled_version_replaces_those_that_were_to_begin_later(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        start = await now(hospital)
+        await put(hospital, {"largest_team": 1})
+        await put(hospital, {"largest_team": 2}, start + 2 * DAY)
+        await put(hospital, {"largest_team": 3}, start + 5 * DAY)
+        assert [(await at(hospital, start + n * DAY)).largest_team for n in (1, 2, 5)] == [1, 2, 3]
+        assert await put(hospital, {"largest_team": 4}, start + 3 * DAY) == 4
+        assert [(await at(hospital, start + n * DAY)).largest_team for n in (1, 2, 3, 9)] == [1, 2, 4, 4]
+        assert await put(hospital, {"largest_team": 5}) == 5
+        assert [(await at(hospital, start + n * DAY)).version for n in (1, 9)] == [5, 5]
+        with pytest.raises(InvalidPeriod):
+            await put(hospital, {}, start - DAY)
+
+    in_hospital(body)
+
+
+def test_versions_set_at_once_queue_up(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        given = await asyncio.gather(*(put(hospital, {"largest_team": size}) for size in range(1, 9)))
+        assert sorted(given) == list(range(1, 9))
+        assert (await at(hospital)).version == 8
+
+    in_hospital(body)
+
+
+def test_one_organization_sees_nothing_of_anothers_policy(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        await put(hospital, {"largest_team": 7})
+        assert (await at(hospital)).largest_team == 7
+
+    async def other(hospital: Hospital) -> None:
+        assert await at(hospital) == Policy()
+        assert await put(hospital, {}) == 1
+
+    in_hospital(body)
+    in_hospital(other)
+
+
+def test_an_assignment_obeys_the_policy_of_its_start(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        doctor, patient = await hospital.provider(), await hospital.patient()
+        await put(hospital, {"assignment_credentials": {"primary": ["licence", "207R00000X"]}})
+        of: dict[str, Any] = {"organization": hospital.organization, "actor": "test"}
+        with pytest.raises(RulesViolated) as refused:
+            async with hospital.change() as db:
+                await assign_primary(db, patient=patient, provider=doctor, **of)
+        assert [one.code for one in refused.value.violations] == ["credential-missing"] * 2
+        async with hospital.change() as db:
+            consulting = await add_assignment(db, patient=patient, provider=doctor, **of)
+            agreed = await assign_primary(db, patient=patient, provider=doctor, rests_on=(), **of)
+        assert (consulting.rests_on, agreed.rests_on) == ([], [])
+
+    in_hospital(body)
+
+
+def test_a_suspended_provider_is_given_no_assignment(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        doctor, patient = await hospital.provider(), await hospital.patient()
+        of: dict[str, Any] = {"organization": hospital.organization, "actor": "test"}
+        start = await now(hospital)
+        async with hospital.change() as db:
+            await suspend(db, provider=doctor, ends_at=start + DAY, **of)
+        with pytest.raises(RulesViolated) as refused:
+            async with hospital.change() as db:
+                await add_assignment(db, patient=patient, provider=doctor, **of)
+        assert [one.code for one in refused.value.violations] == ["provider-suspended"]
+        async with hospital.change() as db:
+            row = await add_assignment(db, patient=patient, provider=doctor, starts_at=start + DAY, **of)
+        assert row.provider_id == doctor
+
+    in_hospital(body)
+
+
+def test_every_reason_is_named() -> None:
+    assert assignment_violations("primary") == []
+    found = assignment_violations("primary", lacking=("licence", "X"), suspended=True)
+    assert [one.code for one in found] == ["credential-missing", "credential-missing", "provider-suspended"]

@@ -1,0 +1,278 @@
+"""The reference model's commands about what is around assignments and teams: credentials, referrals, coverage, restrictions,
+policy, merged patients. As in reference_commands.py, `now` is the instant at which the real command ran.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from tests.model.reference import ALL, BY_TYPE, FOREVER, NURSING, TREATING, Answer, Row
+from tests.model.reference_commands import Refused, Staffed, overlap, period
+
+BY_COVERAGE = {"full": ALL, "urgent": TREATING, "on_call": NURSING}
+LABELS = ("R", "CEL", "EMP", "PSY", "HIV", "SUD")
+EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
+ABOUT_PATIENTS = (*BY_TYPE, "team_patient", "coverage", "referral", "objection", "label")
+
+
+class Model(Staffed):
+    """The circle with every command; and questions as they are asked from outside."""
+
+    def answer(self, provider: int, action: str, patient: int, as_of: datetime, believed_at: datetime | None) -> Answer:
+        """What `check` says; of a patient who was merged into another one, what it says of the survivor."""
+        said = self.check(provider, action, patient, as_of, believed_at)
+        if said.code != "patient-merged":
+            return said
+        survivor = self.survivor(patient, as_of, believed_at)
+        assert survivor is not None
+        return self.answer(provider, action, survivor, as_of, believed_at)
+
+    def add_credential(
+        self, now: datetime, provider: int, kind: str, code: str,
+        starts: datetime | None = None, ends: datetime | None = None,
+    ) -> bool:  # fmt: skip
+        first, last = period(starts or now, ends or FOREVER)
+        held = self._now_believed("credential", provider=provider, role=kind, code=code)
+        if any(row.ends == last and (row.starts == first or (starts is None and row.starts <= now)) for row in held):
+            return False
+        if any(overlap(row, first, last) for row in held):
+            raise Refused("overlapping-credential")
+        self._require(provider=provider)
+        return self._record(Row(-1, -1, "credential", first, last, now, provider=provider, role=kind, code=code), now)
+
+    def end_credential(self, now: datetime, provider: int, kind: str, code: str) -> bool:
+        if not self._end_all(now, "credential", provider=provider, role=kind, code=code):
+            raise Refused("credential-not-found")
+        return True
+
+    def refer(
+        self, now: datetime, patient: int, referring: int, provider: int | None, specialty: str,
+        starts: datetime | None, ends: datetime,
+    ) -> bool:  # fmt: skip
+        first, last = period(starts or now, ends)
+        self._require(patient=patient, provider=referring)
+        # Every policy that these histories set lets anybody refer; without one, only the primary does.
+        primaries = [row for row in self._now_believed("primary", patient=patient) if row.holds(first, None)]
+        if self._policy_at(first) is None and all(row.provider != referring for row in primaries):
+            raise Refused("rules-violated")
+        for row in self._now_believed("referral", patient=patient, provider=provider, other=referring, code=specialty):
+            begun = row.starts == first or (starts is None and row.starts <= now)
+            if begun and row.ends == last and last > now:
+                return False
+        if provider is not None:
+            if provider == referring:
+                raise Refused("invalid-request")
+            self._require(provider=provider)
+        sent = Row(-1, -1, "referral", first, last, now, patient, provider, other=referring, code=specialty)
+        return self._record(sent, now)
+
+    def end_referral(self, now: datetime, index: int) -> bool:
+        for row in self._referral(now, index):
+            self._end(row, now, now)
+        return True
+
+    def redirect_referral(self, now: datetime, index: int, provider: int | None) -> bool:
+        changing = [row for row in self._referral(now, index) if row.provider != provider]
+        if any(row.other == provider for row in changing):
+            raise Refused("invalid-request")
+        if provider is not None and changing:
+            self._require(provider=provider)
+        for row in changing:
+            self._end(row, now, now)
+            self._record(replace(row, provider=provider, starts=max(row.starts, now)), now)
+        return bool(changing)
+
+    def _referral(self, now: datetime, index: int) -> list[Row]:
+        rows = [row for row in self._now_believed("referral", lineage=self.referral_id(index)) if row.ends > now]
+        if not rows:
+            raise Refused("referral-not-found")
+        return rows
+
+    def restrict(
+        self, now: datetime, kind: str, patient: int | None, provider: int | None, code: str | None,
+        starts: datetime | None, ends: datetime | None,
+    ) -> bool:  # fmt: skip
+        """An objection, a suspension or a label."""
+        if kind == "label" and code not in LABELS:
+            raise Refused("invalid-request")
+        first, last = period(starts or now, ends or FOREVER)
+        same = self._now_believed(kind, patient=patient, provider=provider, code=code)
+        if any(overlap(row, first, last) for row in same):
+            raise Refused("already-restricted")
+        if patient is not None:
+            self._require(patient=patient)
+        if provider is not None:
+            self._require(provider=provider)
+        return self._record(Row(-1, -1, kind, first, last, now, patient, provider, code=code), now)
+
+    def lift(self, now: datetime, index: int) -> bool:
+        """One of the restrictions ever made, oldest first, as it was recorded then."""
+        made = [
+            row for row in self.rows if row.kind in ("objection", "suspension", "label") and row.number == row.lineage
+        ]
+        row = made[index % len(made)] if made else None
+        if row is None or not row.believed() or row.ends <= now:
+            raise Refused("restriction-not-found")
+        self._end(row, now, now)
+        return True
+
+    def set_policy(
+        self, now: datetime, actions: Collection[str], grace: int, coverage: Collection[str], starts: datetime | None
+    ) -> bool:
+        """`grace` in minutes; `coverage` names what standing in rests on."""
+        at = starts or now
+        if at < now:
+            raise Refused("invalid-period")
+        for row in [row for row in self._now_believed("policy") if row.ends > at]:
+            self._end(row, now, at)
+        fresh = Row(
+            -1, -1, "policy", at, FOREVER, now, scope=frozenset(actions), role=str(grace), rests_on=frozenset(coverage)
+        )
+        return self._record(fresh, now)
+
+    def arrange_coverage(
+        self, now: datetime, covered: int, covering: int, kind: str, starts: datetime | None, ends: datetime,
+        scope: Collection[str] | None, team: int | None, patients: Sequence[int],
+    ) -> bool:  # fmt: skip
+        """For everything, or for a seat on `team`, or for each of `patients`."""
+        first, last = period(starts or now, ends)
+        if last <= now:
+            raise Refused("invalid-period")
+        policy = self._policy_at(max(now, first))
+        added, rests_on, grace = frozenset[str](), frozenset[str](), timedelta()
+        if policy is not None:
+            added, rests_on, grace = policy.scope, policy.rests_on, timedelta(minutes=int(policy.role or 0))
+        granted = BY_COVERAGE[kind] if scope is None else frozenset(scope)
+        if not granted <= ALL | added:
+            raise Refused("invalid-request")
+        self._require(provider=covering)
+        self._require_fit(covering, max(now, first), rests_on)
+        if not granted or covered == covering or (team is not None and patients):
+            raise Refused("invalid-request")
+        made = [row.arrangement for row in self.rows if row.arrangement is not None]
+        turn = Row(
+            -1, -1, "coverage", first, last + grace, now, None, covering, team, kind, granted, other=covered,
+            rests_on=rests_on, duty_ends=last, arrangement=max(made, default=-1) + 1,
+        )  # fmt: skip
+        turns = [replace(turn, patient=patient) for patient in dict.fromkeys(patients)] or [turn]
+        for one in turns:
+            same = self._now_believed("coverage", provider=covering, other=covered, team=team, patient=one.patient)
+            if any(row.duty_ends is not None and row.starts < last and first < row.duty_ends for row in same):
+                raise Refused("overlapping-coverage")
+        self._require(provider=covered)
+        if team is not None:
+            self._require(team=team)
+        for patient in patients:
+            self._require(patient=patient)
+        for one in turns:
+            self._record(one, now)
+        return True
+
+    def end_coverage(self, now: datetime, index: int) -> bool:
+        """One of the arrangements ever made, oldest first: duty and access end now, without grace."""
+        made = sorted({row.arrangement for row in self.rows if row.arrangement is not None})
+        rows = self._now_believed("coverage", arrangement=made[index % len(made)]) if made else []
+        if not any(row.ends > now for row in rows):
+            raise Refused("coverage-not-found")
+        for row in [row for row in rows if row.ends > now]:
+            self._end(row, now, now)
+        return True
+
+    def present(self, patient: int) -> int:
+        """Who this patient is now, since records were merged."""
+        merges = self._now_believed("merge", patient=patient)
+        return patient if not merges or merges[0].other is None else self.present(merges[0].other)
+
+    def merge_patients(self, now: datetime, patient: int, into: int) -> bool:
+        if patient == into:
+            raise Refused("invalid-request")
+        self._require(patient=patient)
+        self._require(patient=into)
+        if self.present(patient) != patient or self.present(into) != into:
+            raise Refused("already-merged")
+        held = self._now_believed(*ABOUT_PATIENTS, patient=into)
+        for row in self._now_believed(*ABOUT_PATIENTS, patient=patient):
+            self._close(row, now)
+            for piece in _carried(replace(row, patient=into), held):
+                self._record(piece, now)
+        return self._record(Row(-1, -1, "merge", EARLIEST, FOREVER, now, patient, other=into), now)
+
+    def unmerge_patients(self, now: datetime, patient: int) -> bool:
+        merges = self._now_believed("merge", patient=patient)
+        if not merges or merges[0].other is None:
+            raise Refused("merge-not-found")
+        [merge] = merges
+        if self._now_believed("merge", patient=merge.other):
+            raise Refused("already-merged")
+        self._close(merge, now)
+        closed = [row for row in self.rows if row.patient == patient and row.superseded == merge.recorded]
+        for lineage in {row.lineage for row in closed}:
+            made = [row for row in self.rows if (row.lineage, row.recorded) == (lineage, merge.recorded)]
+            present = [
+                row for row in self._now_believed(*ABOUT_PATIENTS, patient=merge.other) if row.lineage == lineage
+            ]
+            # What somebody changed since stays with the survivor.
+            if sorted(map(_content, made), key=str) == sorted(map(_content, present), key=str):
+                for row in present:
+                    self._close(row, now)
+                for row in closed:
+                    if row.lineage == lineage:
+                        self._record(row, now)
+        return True
+
+    def _close(self, row: Row, now: datetime) -> None:
+        self.rows[row.number] = replace(row, superseded=now)
+
+
+def _content(row: Row) -> tuple[object, ...]:
+    return row.kind, row.starts, row.ends, row.scope, row.provider, row.team, row.other, row.code, row.duty_ends
+
+
+def _carried(row: Row, held: Sequence[Row]) -> list[Row]:
+    """What becomes of a row beside those the survivor holds: without the times in which they hold its place.
+
+    There, a primary is consulting instead, unless a row of the survivor's lets the same provider in as far.
+    """
+    places = [(one.starts, one.duty_ends or one.ends) for one in held if _place(row) == _place(one) != ()]
+    taken, own_end = [place for place in places if overlap(row, *place)], row.duty_ends or row.ends
+    if not taken:
+        return [row]
+    left = _without((row.starts, own_end), taken)
+    pieces = [
+        replace(row, starts=starts, ends=row.ends if ends == own_end else ends, duty_ends=row.duty_ends and ends)
+        for starts, ends in left
+    ]
+    if row.kind == "primary" and row.scope & BY_TYPE["consulting"]:
+        kept = row.scope & BY_TYPE["consulting"]
+        enough = [
+            (one.starts, one.ends) for one in held
+            if one.kind in ("primary", "consulting") and one.provider == row.provider and one.scope >= kept
+            and one.rests_on <= row.rests_on and one.referral in (None, row.referral)
+        ]  # fmt: skip
+        for span in _without((row.starts, row.ends), left):
+            for starts, ends in _without(span, enough):
+                pieces.append(replace(row, kind="consulting", scope=kept, starts=starts, ends=ends))
+    return pieces
+
+
+def _place(row: Row) -> tuple[object, ...]:
+    """What only one row of a patient holds at a time; empty where any number may."""
+    if row.kind in ("referral", *BY_TYPE) and row.kind != "primary":
+        return ()
+    if row.kind == "primary":
+        return (row.kind,)
+    return row.kind, row.provider, row.other, row.team, row.code
+
+
+def _without(
+    span: tuple[datetime, datetime], taken: Sequence[tuple[datetime, datetime]]
+) -> list[tuple[datetime, datetime]]:
+    """What is left of a span outside others."""
+    left, begins = [], span[0]
+    for starts, ends in sorted(taken):
+        if begins < min(starts, span[1]):
+            left.append((begins, min(starts, span[1])))
+        begins = max(begins, ends)
+    return [*left, (begins, span[1])] if begins < span[1] else left
