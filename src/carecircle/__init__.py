@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from carecircle.access.decision import MissingPath as MissingPath
     from carecircle.access.decision import Question as Question
     from carecircle.access.decision import Remedy as Remedy
+    from carecircle.access.decision import Restriction as Restriction
     from carecircle.access.service import Access as Access
     from carecircle.actor import Actor as Actor
     from carecircle.actor import acting_as as acting_as
@@ -24,20 +25,24 @@ if TYPE_CHECKING:
     from carecircle.identifiers import to_text as to_text
     from carecircle.period import FOREVER as FOREVER
     from carecircle.period import Period as Period
+    from carecircle.policy import Policy as Policy
+    from carecircle.services import AssignmentValidator as AssignmentValidator
     from carecircle.services import CareTeamService as CareTeamService
+    from carecircle.services import CrossCoverageManager as CrossCoverageManager
     from carecircle.services import PatientAssignmentService as PatientAssignmentService
     from carecircle.settings import Settings as Settings
 
 # Where each public name lives. They are loaded on first use: a command that needs one thing does not wait for all.
 _HOMES = {
-    "access.decision": ("AccessDecision", "Basis", "Listing", "MissingPath", "Question", "Remedy"),
+    "access.decision": ("AccessDecision", "Basis", "Listing", "MissingPath", "Question", "Remedy", "Restriction"),
     "access.service": ("Access",),
     "actor": ("Actor", "acting_as"),
     "bootstrap": ("CareCircle", "assemble"),
     "database.reach": ("reach",),
     "identifiers": ("Identifier", "parse_reference", "to_text"),
     "period": ("FOREVER", "Period"),
-    "services": ("CareTeamService", "PatientAssignmentService"),
+    "policy": ("Policy",),
+    "services": ("AssignmentValidator", "CareTeamService", "CrossCoverageManager", "PatientAssignmentService"),
     "settings": ("Settings",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -171,13 +171,15 @@ def knows_too_much(files: Iterable[Path], root: Path = ROOT) -> Iterator[str]:
 
 
 def impure(files: Iterable[Path], standard: frozenset[str], root: Path = ROOT) -> Iterator[str]:
-    """Pure files that import more than the standard library and values, or that can await."""
+    """Pure files that import more than the standard library, values and other pure files, or that can await."""
     for path in files:
         if not any(re.fullmatch(pattern, inside(path)) for pattern in PURE):
             continue
         for name in imported(path, root):
             first, _, rest = name.partition(".")
-            if first not in standard and not (first == "carecircle" and rest.split(".")[0] in VALUES):
+            homes = (rest.replace(".", "/") + ".py", rest.rpartition(".")[0].replace(".", "/") + ".py")
+            known = rest.split(".")[0] in VALUES or any(re.fullmatch(one, home) for one in PURE for home in homes)
+            if first not in standard and not (first == "carecircle" and known):
                 yield f"{path} imports {name}; it may know the standard library and values only."
         tree = ast.parse((root / path).read_text())
         if any(isinstance(node, (ast.AsyncFunctionDef, ast.Await)) for node in ast.walk(tree)):

@@ -38,7 +38,7 @@ class Staffed(Circle):
         incumbent = next((row for row in primaries if row.holds(at, None)), None)
         if incumbent is not None and incumbent.provider == provider:
             return False
-        self._require_fit(provider, at)
+        self._require_fit(provider, at, patient=patient)
         if any(overlap(row, at, FOREVER) for row in primaries if row is not incumbent):
             raise Refused("primary-already-assigned")
         self._require(patient=patient, provider=provider)
@@ -48,7 +48,7 @@ class Staffed(Circle):
             kept = incumbent.scope & BY_TYPE["consulting"]
             held = any(row.starts <= at and row.ends >= incumbent.ends for row in consulting)
             if previous == "demote" and incumbent.starts < at and kept and not held:
-                self._record(replace(incumbent, kind="consulting", starts=at, scope=kept, rests_on=frozenset()), now)
+                self._record(replace(incumbent, kind="consulting", starts=at, scope=kept), now)
         self._record(Row(-1, -1, "primary", at, FOREVER, now, patient, provider, scope=BY_TYPE["primary"]), now)
         return True
 
@@ -110,7 +110,7 @@ class Staffed(Circle):
             if begun and same and (rests_on is None or row.rests_on == frozenset(rests_on)):
                 return False
         rests = frozenset(rests_on or ())
-        self._require_fit(provider, first, rests)
+        self._require_fit(provider, first, rests, patient)
         if referral is not None:
             versions = self._now_believed("referral", lineage=sent, patient=patient)
             if not any(row.provider in (None, provider) and row.ends > first for row in versions):
@@ -145,11 +145,22 @@ class Staffed(Circle):
         made = [row.number for row in self.rows if row.kind == "referral" and row.number == row.lineage]
         return made[index % len(made)] if made else -1
 
-    def _require_fit(self, provider: int, at: datetime, rests_on: Collection[str] = ()) -> None:
-        """Who is suspended or lacks what it would rest on is given nothing that begins then."""
+    def _require_fit(
+        self, provider: int, at: datetime, rests_on: Collection[str] = (), patient: int | None = None
+    ) -> None:
+        """Who is suspended or lacks what it would rest on is given nothing that begins then.
+
+        Nor is anybody given a patient who objects to them, or any patient when all their licences have lapsed.
+        """
         own = [row for row in self.rows if row.provider == provider and row.holds(at, None)]
         names = {name for row in own if row.kind == "credential" for name in (row.role, row.code)}
         if any(row.kind == "suspension" for row in own) or not names.issuperset(rests_on):
+            raise Refused("rules-violated")
+        if patient is None:
+            return
+        licences = self._now_believed("credential", provider=provider, role="licence")
+        lapsed = licences and not any(row.holds(at, None) for row in licences)
+        if lapsed or any(row.kind == "objection" and row.patient == patient for row in own):
             raise Refused("rules-violated")
 
     def add_member(
@@ -164,6 +175,7 @@ class Staffed(Circle):
         # Every policy that these histories set lets roles be; without one, nobody is both at once.
         if self._policy_at(now) is None and any(row.role == conflict and overlap(row, first, last) for row in own):
             raise Refused("rules-violated")
+        self._require_fit(provider, first)
         granted = BY_ROLE.get(role, READING) if scope is None else frozenset(scope)
         if not granted:
             raise Refused("invalid-request")

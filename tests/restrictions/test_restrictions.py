@@ -67,6 +67,11 @@ def test_an_objection_keeps_one_provider_from_one_patient(in_hospital: InHospita
     async def body(hospital: Hospital) -> None:
         r = await Records.open(hospital)
         doctor, nurse = await _doctor_and_nurse(r)
+        # An emergency assignment is an ordinary one: it overrides nothing.
+        await r.do(
+            add_assignment, patient=r.a, provider=doctor, assignment_type="emergency",
+            ends_at=r.now + timedelta(hours=1),
+        )  # fmt: skip
         await _agree(r, doctor, r.a, True)
         before = await r.instant()
         row = await r.do(object_to, patient="mrn|a", provider="npi|1")
@@ -75,12 +80,6 @@ def test_an_objection_keeps_one_provider_from_one_patient(in_hospital: InHospita
         await _agree(r, nurse, r.a, True)
         await r.do(object_to, patient=r.a, provider=nurse)
         assert await _agree(r, nurse, r.a, False) == "restricted"
-        # An emergency assignment is an ordinary one: it overrides nothing.
-        await r.do(
-            add_assignment, patient=r.a, provider=doctor, assignment_type="emergency",
-            ends_at=r.now + timedelta(hours=1),
-        )  # fmt: skip
-        assert await _agree(r, doctor, r.a, False) == "restricted"
         assert (await r.may(doctor, r.a, at=before)).allowed
         assert await _kinds(r, patient=r.a, provider=doctor) == ["objection"]
         await r.do(lift, restriction_id=row.id)

@@ -114,11 +114,12 @@ def test_all_that_is_said_of_one_record_is_said_of_the_other(in_hospital: InHosp
         assert (merged.moved, merged.changed) == (everything, [])
         assert (await r.said_of(r.a), await r.said_of(r.b)) == (Counter(), everything)
         for one, allowed in ((doctor, True), (stand_in, True), (nurse, True), (unwanted, False)):
-            for asked in (r.b, "mrn|a", "mrn|b"):
+            for asked in (r.a, r.b, "mrn|a", "mrn|b"):
                 assert (await r.may(one, asked)).allowed is allowed
             assert await r.listed(one) == ({r.b} if allowed else set())
         assert (await r.may(unwanted, r.b)).code == "restricted"
-        assert await r.circle_of("mrn|a") == {doctor, stand_in, nurse}
+        for asked in (r.a, r.b, "mrn|a"):
+            assert await r.circle_of(asked) == {doctor, stand_in, nurse}
         # The label that is ahead went along: the team lets in until then, the primary after that too.
         assert (await r.may(nurse, r.b, at=r.at(19))).allowed
         assert (await r.may(nurse, r.b, at=r.at(21))).code == "restricted"

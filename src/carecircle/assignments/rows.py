@@ -16,7 +16,8 @@ from carecircle.assignments.tables import PatientAssignment
 from carecircle.audit import metrics
 from carecircle.database.constraints import translate
 from carecircle.database.facts import supersede
-from carecircle.directory.credential_service import lacking_at
+from carecircle.directory.credential_service import held_by
+from carecircle.directory.rules import lacking, licence_lapsed
 from carecircle.errors import PrimaryAlreadyAssigned, ReferralNotFound, RulesViolated
 from carecircle.identifiers import OrganizationId, new_id, to_text
 from carecircle.period import FOREVER, Period, show
@@ -145,23 +146,32 @@ async def _taken(db: AsyncSession, wanted: PatientAssignment) -> PrimaryAlreadyA
 async def require_allowed(
     db: AsyncSession,
     tenant: OrganizationId,
+    patient_id: UUID,
     provider_id: UUID,
     assignment_type: str,
     rests_on: Sequence[str],
     at: datetime,
 ) -> None:
     """Raises RulesViolated, with every reason, when the provider cannot be given such an assignment at `at`."""
-    lacking = await lacking_at(db, tenant, provider_id, rests_on, at)
-    suspended = await db.scalar(_SUSPENDED, {"organization_id": tenant, "provider_id": provider_id, "at": at})
-    if violations := assignment_violations(assignment_type, lacking=lacking, suspended=bool(suspended)):
+    held = await held_by(db, tenant, provider_id)
+    about = {"organization_id": tenant, "patient_id": patient_id, "provider_id": provider_id, "at": at}
+    restricted = set(await db.scalars(_RESTRICTED, about))
+    violations = assignment_violations(
+        assignment_type,
+        lacking=lacking(rests_on, held, at),
+        lapsed=licence_lapsed(held, at),
+        suspended="suspension" in restricted,
+        objected="objection" in restricted,
+    )
+    if violations:
         raise RulesViolated(violations, provider_id=provider_id)
 
 
-_SUSPENDED = text("""
-    select exists (
-      select from carecircle.access_restrictions
-      where organization_id = :organization_id and provider_id = :provider_id and kind = 'suspension'
-        and superseded_at = 'infinity' and starts_at <= :at and ends_at > :at)""")
+_RESTRICTED = text("""
+    select kind from carecircle.access_restrictions
+    where organization_id = :organization_id and provider_id = :provider_id
+      and (patient_id is null or patient_id = :patient_id)
+      and superseded_at = 'infinity' and starts_at <= :at and ends_at > :at""")
 
 
 async def require_referral(

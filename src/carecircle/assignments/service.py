@@ -81,7 +81,7 @@ async def assign_primary(
             return incumbent
         policy = await policy_at(db, tenant, at)
         rests = list(rests_on if rests_on is not None else policy.assignment_credentials.get("primary", ()))
-        await require_allowed(db, tenant, provider_id, "primary", rests, at)
+        await require_allowed(db, tenant, patient_id, provider_id, "primary", rests, at)
         entry = Entry(
             tenant, "change", who, "primary-assigned", provider_id=provider_id, patient_id=patient_id,
             detail={
@@ -100,7 +100,9 @@ async def assign_primary(
             if kept and not await holds(db, tenant, patient_id, incumbent.provider_id, "consulting", after):
                 demoted = successor(incumbent, after)
                 demoted.assignment_type, demoted.scope = "consulting", kept
-                demoted.rests_on = list(policy.assignment_credentials.get("consulting", ()))
+                # What suspended a primary suspends the consulting provider too: a demotion never widens access.
+                asked = policy.assignment_credentials.get("consulting", ())
+                demoted.rests_on = list(dict.fromkeys((*incumbent.rests_on, *asked)))
                 await record(db, demoted, now, entry.id)
         row = new_row(tenant, patient_id, provider_id, "primary", Period(at), DEFAULT_SCOPE["primary"], rests)
         await record(db, row, now, entry.id)
@@ -146,7 +148,7 @@ async def add_assignment(
                 return row
         policy = await policy_at(db, tenant, period.starts_at)
         rests = list(rests_on if rests_on is not None else policy.assignment_credentials.get(assignment_type, ()))
-        await require_allowed(db, tenant, provider_id, assignment_type, rests, period.starts_at)
+        await require_allowed(db, tenant, patient_id, provider_id, assignment_type, rests, period.starts_at)
         if referral_id is not None:
             await require_referral(db, tenant, referral_id, patient_id, provider_id, period.starts_at)
         entry = Entry(

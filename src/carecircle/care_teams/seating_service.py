@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from carecircle.care_teams.rows import BELIEVED
@@ -50,6 +50,9 @@ async def require_allowed(
         held_once=policy.roles_held_once,
         conflicting=conflicting,
         needs=needs,
+        suspended=bool(
+            await db.scalar(_SUSPENDED, {"tenant": tenant, "provider": provider_id, "at": period.starts_at})
+        ),
     )
     if not violations:
         return
@@ -57,6 +60,13 @@ async def require_allowed(
     if await db.scalar(registered) is None:
         raise ProviderNotRegistered
     raise RulesViolated(violations, provider_id=provider_id, care_team_id=care_team_id)
+
+
+_SUSPENDED = text("""
+    select exists (
+      select from carecircle.access_restrictions
+      where organization_id = :tenant and provider_id = :provider and kind = 'suspension'
+        and superseded_at = 'infinity' and starts_at <= :at and ends_at > :at)""")
 
 
 async def _seats(db: AsyncSession, tenant: OrganizationId, period: Period, *which: ColumnElement[bool]) -> list[Seat]:

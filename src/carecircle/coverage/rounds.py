@@ -32,11 +32,13 @@ def cycles(covers: Sequence[Cover]) -> Iterator[Cycle]:
     for cover in covers:
         of_thing[cover.thing].append(cover)
     panels = of_thing.pop(PANEL, [])
-    rounds_of: dict[UUID, set[tuple[tuple[UUID, ...], Period]]] = defaultdict(set)
+    during: list[Period] = []
+    rounds_of: dict[UUID, set[int]] = defaultdict(set)
     for providers, period in _rounds(panels):
         yield Cycle(providers, period)
         for one in providers:
-            rounds_of[one].add((providers, period))
+            rounds_of[one].add(len(during))
+        during.append(period)
     on: Edges = defaultdict(list)
     back: Edges = defaultdict(list)
     _join(panels, on, back)
@@ -47,7 +49,7 @@ def cycles(covers: Sequence[Cover]) -> Iterator[Cycle]:
         found: dict[tuple[UUID, ...], list[Period]] = defaultdict(list)
         for cover in named:
             told = rounds_of.get(cover.covered, set()) & rounds_of.get(cover.covering, set())
-            open_to = lacking(cover.period, united(period for _, period in told))
+            open_to = lacking(cover.period, united(during[at] for at in told))
             led = _led(cover.covering, open_to, on, own_on)
             closed = _led(cover.covered, led.get(cover.covered, []), back, own_back)
             members = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, get_args
@@ -17,7 +16,7 @@ from carecircle.database.constraints import translated
 from carecircle.database.facts import supersede
 from carecircle.database.instants import Instant
 from carecircle.database.session import enter_tenant, instant, one_change, take_turns
-from carecircle.directory.rules import HeldCredential, lacking
+from carecircle.directory.rules import HeldCredential
 from carecircle.directory.service import AnyId, resolve_provider
 from carecircle.directory.specialty_service import specialty_known
 from carecircle.directory.tables import ProviderCredential
@@ -157,15 +156,10 @@ async def credentials_of(
         return [row for row in rows if as_of is None or row.starts_at <= as_of < row.ends_at]
 
 
-async def lacking_at(
-    db: AsyncSession, tenant: OrganizationId, provider_id: UUID, rests_on: Sequence[str], at: datetime
-) -> list[str]:
-    """Those of these kinds and codes of which the provider holds no credential at an instant, in the order given."""
-    if not rests_on:
-        return []
-    rows = await db.scalars(_believed(tenant, provider_id).where(ProviderCredential.ends_at > at))
-    held = [HeldCredential(row.kind, row.code, row.starts_at, row.ends_at) for row in rows]
-    return lacking(rests_on, held, at)
+async def held_by(db: AsyncSession, tenant: OrganizationId, provider_id: UUID) -> list[HeldCredential]:
+    """All that is on record for a provider, as the rules read it: lapsed, present and ahead."""
+    rows = await db.scalars(_believed(tenant, provider_id))
+    return [HeldCredential(row.kind, row.code, row.starts_at, row.ends_at) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,5 +5,7 @@ connection. Organization and actor come from the call, the constructor, or `care
 """
 
 from carecircle.services.assignments import CareTeamService, PatientAssignmentService
+from carecircle.services.coverage import CrossCoverageManager
+from carecircle.services.validator import AssignmentValidator
 
-__all__ = ["CareTeamService", "PatientAssignmentService"]
+__all__ = ["AssignmentValidator", "CareTeamService", "CrossCoverageManager", "PatientAssignmentService"]

@@ -156,8 +156,9 @@ def link_changed() -> Problem:
     return Problem(
         "link",
         "patient-link-changed",
-        "it was replaced by another record before; that cannot be undone by an import.",
-        "Correct the link at the source, or register the patient anew under another identifier.",
+        "its patient was merged into another by hand or by another source, or into one that was merged again since;"
+        " an import does not take that back.",
+        "Take that merge back by hand and import this record again, or correct the link at the source.",
     )
 
 
