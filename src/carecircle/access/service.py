@@ -27,14 +27,13 @@ from carecircle.access.listing import Wanted, listing
 from carecircle.actor import Actor, actor_of, organization_of
 from carecircle.database.constraints import translate
 from carecircle.database.crypto import Keyring
-from carecircle.directory.following_service import THESE, WHO_HAS, following
+from carecircle.directory.following_service import following
 from carecircle.errors import AccessUnavailable
 from carecircle.identifiers import Identifier, new_id, parse_reference
 from carecircle.period import usable
 
 AnyId = UUID | str | Identifier
-_SURVIVOR_OF = following(THESE, organization="$1", wanted="$2")
-_SURVIVOR_OF_WHOEVER_HAS = following(WHO_HAS, organization="$1", wanted="$2")
+_SURVIVOR_OF = following(organization="$1", wanted="$2", believed_at="$3")
 
 
 class Circumstances(TypedDict, total=False):
@@ -112,7 +111,7 @@ class Access:
         """
         decision = await self._batcher.ask(question)
         if decision.code == "patient-merged":
-            survivor = await self._survivor(question.organization_id, question.patient_id)
+            survivor = await self._survivor(question.organization_id, question.patient_id, question.believed_at)
             if survivor != question.patient_id:
                 return await self._batcher.ask(question._replace(patient_id=survivor))
         return decision
@@ -127,7 +126,7 @@ class Access:
         if listed.code == "patient-merged":
             organization_id = organization_of(said.get("organization"))
             asked = await self.resolve_patient(organization_id, patient)
-            survivor = await self._survivor(organization_id, asked)
+            survivor = await self._survivor(organization_id, asked, _instant(said.get("believed_at")))
             if survivor != asked:
                 return await self._list("providers", survivor, action, said)
         return listed
@@ -160,17 +159,20 @@ class Access:
             )
 
     async def resolve_patient(self, organization_id: UUID, patient: AnyId) -> UUID:
-        """The id behind a reference, or of who replaced that patient. An unknown identifier becomes its blind index:
-        denied, recorded, not readable.
+        """The id behind a reference, of a record that was merged into another too: the statement notices, and `ask` follows.
+
+        An unknown identifier becomes its blind index: denied, recorded, not readable.
         """
         reference = parse_reference(patient)
         if isinstance(reference, UUID):
             return reference
         async with self._reader() as connection:
-            known = await connection.fetchrow(
-                _SURVIVOR_OF_WHOEVER_HAS, organization_id, self._keyring.blind_index(reference, organization_id)
+            known: UUID | None = await connection.fetchval(
+                "select patient_id from carecircle.patient_identifiers where organization_id = $1 and blind_index = $2",
+                organization_id,
+                self._keyring.blind_index(reference, organization_id),
             )
-        return known["patient_id"] if known else self.unreadable(organization_id, reference)
+        return known or self.unreadable(organization_id, reference)
 
     async def resolve_provider(self, organization_id: UUID, provider: AnyId) -> UUID:
         """The id behind a reference; an unknown identifier becomes its blind index, and is denied as unknown."""
@@ -187,9 +189,9 @@ class Access:
             )
         return known or self.unreadable(organization_id, reference)
 
-    async def _survivor(self, organization_id: UUID, patient_id: UUID) -> UUID:
+    async def _survivor(self, organization_id: UUID, patient_id: UUID, believed_at: datetime | None) -> UUID:
         async with self._reader() as connection:
-            row = await connection.fetchrow(_SURVIVOR_OF, organization_id, [patient_id])
+            row = await connection.fetchrow(_SURVIVOR_OF, organization_id, [patient_id], believed_at)
         survivor: UUID = row["patient_id"]
         return survivor
 

@@ -206,13 +206,19 @@ async def primary_of(
 async def history_of(
     db: AsyncSession, *, patient: AnyId, organization: UUID | str | None = None
 ) -> list[PatientAssignment]:
-    """Every row ever recorded about this patient's direct assignments, corrected and superseded ones too, oldest first."""
+    """Every row ever recorded about this patient's direct assignments, corrected and superseded ones too, oldest first;
+    and what those that came from a merged record were there.
+    """
     with translated():
         tenant = await enter_tenant(db, organization_of(organization))
         patient_id = await resolve_patient(db, tenant, patient)
+        own = PatientAssignment.organization_id == tenant, PatientAssignment.patient_id == patient_id
         found = await db.scalars(
             select(PatientAssignment)
-            .where(PatientAssignment.organization_id == tenant, PatientAssignment.patient_id == patient_id)
+            .where(
+                PatientAssignment.organization_id == tenant,
+                PatientAssignment.lineage_id.in_(select(PatientAssignment.lineage_id).where(*own)),
+            )
             .order_by(PatientAssignment.recorded_at, PatientAssignment.starts_at, PatientAssignment.id)
             # Closing a row does not pass through the session: what it remembers of one may be older.
             .execution_options(populate_existing=True)

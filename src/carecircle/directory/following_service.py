@@ -13,31 +13,32 @@ _MOST_STEPS = 32
 # Locks kept per organization, however many patients a transaction is about.
 _BUCKETS = 64
 
-WHO_HAS = "select patient_id from carecircle.patient_identifiers where organization_id = {organization} and blind_index = {wanted}"
-THESE = "select unnest(cast({wanted} as uuid[]))"
 
+def following(*, organization: str, wanted: str, believed_at: str | None = None) -> str:
+    """SQL of rows (asked, patient_id): who each patient of the array `wanted` is since records were merged.
 
-def following(start: str, *, organization: str, wanted: str) -> str:
-    """SQL of rows (asked, patient_id): each patient of `start` and who they are since records were merged, as believed now.
-
-    `organization` and `wanted` are the driver's placeholders. `start` is WHO_HAS (wanted: a blind index) or THESE (wanted:
-    an array of ids). A patient nobody merged is followed to themselves.
+    As we believe now, or believed at `believed_at` (where that is null: now). The arguments are the driver's placeholders.
+    A patient nobody merged is followed to themselves.
     """
+    believed = "m.superseded_at = 'infinity'"
+    if believed_at is not None:
+        then = f"cast({believed_at} as timestamptz)"
+        believed = f"(({then} is null and {believed}) or (m.recorded_at <= {then} and m.superseded_at > {then}))"
     return (
         "with recursive line (asked, patient_id, seen) as ("
         "  select s.patient_id, s.patient_id, array[s.patient_id]"
-        f" from ({start.format(organization=organization, wanted=wanted)}) s (patient_id)"
+        f" from unnest(cast({wanted} as uuid[])) s (patient_id)"
         "  union all"
         "  select line.asked, m.into_patient_id, line.seen || m.into_patient_id"
         "  from line join carecircle.patient_merges m"
-        f"   on m.organization_id = {organization} and m.patient_id = line.patient_id"
-        "   and m.superseded_at = 'infinity' and m.starts_at <= statement_timestamp() and m.ends_at > statement_timestamp()"
+        f"   on m.organization_id = {organization} and m.patient_id = line.patient_id and {believed}"
+        "   and m.starts_at <= statement_timestamp() and m.ends_at > statement_timestamp()"
         f" where m.into_patient_id <> all (line.seen) and cardinality(line.seen) <= {_MOST_STEPS})"
         " select distinct on (asked) asked, patient_id from line order by asked, cardinality(seen) desc"
     )
 
 
-_FOLLOW = text(following(THESE, organization=":organization", wanted=":wanted"))
+_FOLLOW = text(following(organization=":organization", wanted=":wanted"))
 
 
 async def survivors_of(db: AsyncSession, tenant: UUID, patient_ids: Collection[UUID]) -> dict[UUID, UUID]:
