@@ -6,9 +6,11 @@ serves both in turn; then attempts to reopen, back-date or rewrite a fact. The s
 policies dropped: those that now succeed show that the proof can see a leak.
 
 What is not an attempt: saying `set carecircle.organization_id` to another tenant's id, which is what the wall trusts a
-session to say (for decider and sealer, who serve every tenant, also naming none); an owner's DDL, which can take the
-wall down; and how many rows all tenants have together, which PostgreSQL tells everybody (EXPLAIN's removed rows, the
-size of a table, a planner's estimate).
+session to say; the sealer's naming none and saying that it serves every tenant; the decider's becoming the role that
+does, which is tried for what else it may do; what an owner may do to its tables, which can take the wall down, and its
+EXPLAIN, which counts the rows of a tenant whose id it knows; how many rows all tenants have together, which PostgreSQL
+tells everybody (EXPLAIN's removed rows, the size of a table, a planner's estimate); and whether an organization's id is
+taken, which registering one tells.
 """
 
 from __future__ import annotations
@@ -33,14 +35,18 @@ from carecircle import Settings, assemble
 from carecircle.database import migrate
 from carecircle.database.embedded import temporary_server
 from carecircle.database.reach import ROLES, Reach, Role, dsn, role_passwords
+from carecircle.database.roles import EVERYWHERE
 from carecircle.database.session import enter_tenant, transaction
-from proofs.tenancy_attempts import HONEST_CLOSING, REWRITES, TARGETS, Attempt, attempts
+from proofs.tenancy_attempts import TARGETS, Attempt, attempts
 from proofs.tenancy_pool import leaks_of_one_pool
+from proofs.tenancy_rewrites import rewrites, worked
+from proofs.tenancy_roles import looks_of_roles
 from proofs.tenancy_tenants import Tenants, make_tenants, tables
 
 # How many of a role's attempts must succeed once the wall is down, or the proof sees nothing.
 CONTROL_AT_LEAST = 10
-FACTS = "carecircle.patient_assignments"
+# All five, and what the decider becomes to serve every tenant.
+SEATS: tuple[tuple[Role, str], ...] = (*((role, "") for role in ROLES), ("decider", EVERYWHERE))
 
 
 @dataclass(frozen=True)
@@ -153,50 +159,6 @@ def without_the_wall(at: Reach, names: list[str]) -> Iterator[Reach]:
         asyncio.run(administer(at, [f"drop database {copy} with (force)"]))
 
 
-async def state_of_facts(at: Reach) -> str:
-    rows = await administer(
-        at,
-        [
-            """select md5(string_agg(t, '|' order by t)) from (
-                 select a::text t from carecircle.patient_assignments a
-                 union all select e::text from carecircle.audit_events e) x"""
-        ],
-    )
-    return str(rows[0][0])
-
-
-async def facts_to_rewrite(at: Reach, organization: UUID) -> dict[str, str]:
-    """An open and a closed fact of one organization; the closed one is closed here, as the app would."""
-    open_facts = await administer(
-        at,
-        [
-            f"""select id from carecircle.patient_assignments where organization_id = '{organization}'
-                and superseded_at = 'infinity' order by id limit 2"""
-        ],
-    )
-    fact, closed = (str(row[0]) for row in open_facts)
-    said = psql(
-        at, "app", organization, HONEST_CLOSING.replace("@f@", FACTS).replace("@fact@", closed) + " returning 'closed'"
-    )
-    if "closed" not in said:
-        raise RuntimeError(f"an honest closing was refused, so the refusals below would prove nothing: {said}")
-    return {"fact": fact, "closed": closed, "f": FACTS}
-
-
-def rewrites_that_worked(at: Reach, tenants: Tenants, roles: Iterable[Role], known: dict[str, str]) -> list[str]:
-    """Which of the rewrites changed anything; a change shows in the digest of all facts and entries."""
-    worked = []
-    before = asyncio.run(state_of_facts(at))
-    for role in roles:
-        for sql in REWRITES:
-            psql(at, role, tenants.own, filled(sql, role, tenants, tenants.real | known))
-            after = asyncio.run(state_of_facts(at))
-            if after != before:
-                worked.append(f"{role}: {sql}")
-            before = after
-    return worked
-
-
 async def prepare(settings: Settings, at: Reach) -> tuple[Tenants, list[str]]:
     async with assemble(settings, at) as circle:
         tenants = await make_tenants(circle, at)
@@ -252,7 +214,6 @@ def main() -> int:
 def prove(settings: Settings, at: Reach) -> int:
     """Everything, with the figure on the last line. 0 when no row of the other tenant was seen and no fact rewritten."""
     tenants, names = asyncio.run(prepare(settings, at))
-    known = asyncio.run(facts_to_rewrite(at, tenants.own))
     broken: list[str] = []
     tried = 0
     with others_at_work(settings, at, tenants):
@@ -261,11 +222,14 @@ def prove(settings: Settings, at: Reach) -> int:
             print(f"{role}: {found.tried} attempts, {len(found.leaked)} leaks")
             tried += found.tried
             broken += found.leaked
+        seen = asyncio.run(looks_of_roles(at, tenants, names))
+    print(f"every role and {EVERYWHERE}, at every table: {seen.tried} looks, {len(seen.leaked)} leaks")
     pooled = asyncio.run(leaks_of_one_pool(at, tenants))
     print(f"one pool, both tenants in turn: {pooled.tried} looks, {len(pooled.leaked)} leaks")
-    broken += pooled.leaked
+    broken += seen.leaked + pooled.leaked
     leaks = len(broken)
-    rewritten = rewrites_that_worked(at, tenants, ROLES, known)
+    edits = asyncio.run(rewrites(at, tenants.own))
+    rewritten = asyncio.run(worked(at, SEATS, tenants.own, edits))
     broken += rewritten
     seen_without = 0
     with without_the_wall(at, names) as there:
@@ -275,17 +239,21 @@ def prove(settings: Settings, at: Reach) -> int:
             seen_without += len(found.leaked)
             if len(found.leaked) < CONTROL_AT_LEAST:
                 broken.append(f"control: {role} sees next to nothing without the policies either")
-        rewritten_without = len(rewrites_that_worked(there, tenants, ("app", "owner"), known))
+        looked_without = asyncio.run(looks_of_roles(there, tenants, names))
+        rewritten_without = len(asyncio.run(worked(there, (("app", ""), ("owner", "")), tenants.own, edits)))
     if not rewritten_without:
         broken.append("control: no fact is rewritten without the policies either")
+    if not looked_without.leaked:
+        broken.append("control: no role sees another tenant without the policies either")
+    broken += [f"control: {line}" for line in seen.blind]
     if not pooled.careless:
         broken.append("control: a bare SET left nothing behind, so the pool proves nothing")
     for line in broken:
         print(f"does not hold: {line}")
-    rewrites = len(ROLES) * len(REWRITES)
+    refused = len(SEATS) * len(edits)
     print(
-        f"tenancy: {len(ROLES)} roles, {tried + pooled.tried} attempts, {leaks} saw anything of the other tenant;"
-        f" {rewrites - len(rewritten)} of {rewrites} rewrites refused;"
+        f"tenancy: {len(ROLES)} roles and {EVERYWHERE}, {tried + seen.tried + pooled.tried} attempts,"
+        f" {leaks} saw anything of the other tenant; {refused - len(rewritten)} of {refused} rewrites refused;"
         f" control: {seen_without} attempts and {rewritten_without} rewrites succeed without the policies"
     )
     return 1 if broken else 0

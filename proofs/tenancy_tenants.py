@@ -7,13 +7,12 @@ from datetime import date
 from uuid import UUID, uuid4
 
 import asyncpg
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from carecircle import CareCircle, CareTeamService, acting_as, directory
 from carecircle.care_teams.service import add_member, add_patient, create_team
 from carecircle.database.reach import Reach, dsn
-from carecircle.database.session import transaction
+from carecircle.database.session import instant, transaction
+from proofs.tenancy_rows import People, fill
 
 PATIENTS, PROVIDERS = 12, 6
 
@@ -32,10 +31,12 @@ class Tenants:
 
 async def make_tenants(circle: CareCircle, at: Reach) -> Tenants:
     """Fill two organizations alike. Ids and names differ, so that whatever is the other's can be told."""
-    own, own_provider, _ = await _fill(circle, f"own-{uuid4().hex[:8]}")
-    other, provider, patient = await _fill(circle, f"other-{uuid4().hex[:8]}")
+    own, own_provider, _ = await _fill(circle, at, f"own-{uuid4().hex[:8]}")
+    other, provider, patient = await _fill(circle, at, f"other-{uuid4().hex[:8]}")
     admin = await asyncpg.connect(dsn(at.admin))
     try:
+        if missing := await _empty(admin, own) + await _empty(admin, other):
+            raise RuntimeError(f"nothing can be seen in an empty table: {missing}")
         for table in await tables(admin):
             await admin.execute(f"analyze carecircle.{table}")
         fact = await admin.fetchrow(
@@ -65,7 +66,7 @@ async def tables(connection: asyncpg.Connection) -> list[str]:
     return [row[0] for row in rows]
 
 
-async def _fill(circle: CareCircle, slug: str) -> tuple[UUID, UUID, UUID]:
+async def _fill(circle: CareCircle, at: Reach, slug: str) -> tuple[UUID, UUID, UUID]:
     async with transaction(circle.engine) as db:
         tenant = await directory.register_organization(db, slug=slug, name=f"Hospital {slug}", actor="proof")
     with acting_as(organization=tenant, actor="service:proof"):
@@ -96,36 +97,47 @@ async def _fill(circle: CareCircle, slug: str) -> tuple[UUID, UUID, UUID]:
                 await CareTeamService.add_secondary_provider(
                     db, patient_id=patient, provider_id=providers[(n + 1) % PROVIDERS]
                 )
-            await _fill_by_sql(db, tenant, providers[0], slug)
+            # For facts that are put in plainly: nobody's team otherwise, so that no seat is there already.
+            second_team = await create_team(db, name=f"Second team {slug}")
+            now = await instant(db)
         for patient in patients:
             await circle.access.check(providers[0], "read", patient)
         await circle.access.list_patients(providers[0])
+    # What only imports, checks and rarer commands fill; last, because some of it takes access away.
+    app = await asyncpg.connect(at.dsn("app"))
+    try:
+        people = (providers[0], providers[1], providers[2]), (patients[0], patients[1], patients[2])
+        await fill(app, People(tenant, *people, second_team, slug, now))
+    finally:
+        await app.close()
     return tenant, providers[0], patients[0]
 
 
-async def _fill_by_sql(db: AsyncSession, tenant: UUID, provider: UUID, slug: str) -> None:
-    """The tables that only imports and checks fill."""
-    for statement in (
-        "insert into carecircle.units (organization_id, id, name, value) values (:tenant, :row, 'Ward ' || :slug, :slug)",
-        "insert into carecircle.provider_roles (organization_id, id, lineage_id, provider_id, role_code, starts_at, entry_id)"
-        " values (:tenant, :row, :row, :provider, 'role of ' || :slug, statement_timestamp(), :row)",
-        "insert into carecircle.findings (organization_id, id, lineage_id, code, sentence, entry_id)"
-        " values (:tenant, :row, :row, 'proof', 'Something at ' || :slug, :row)",
-        "insert into carecircle.source_records (organization_id, source, record, digest)"
-        " values (:tenant, 'proof', 'record of ' || :slug, sha256(convert_to(:slug, 'UTF8')))",
-    ):
-        said = {"tenant": tenant, "row": uuid4(), "provider": provider, "slug": slug}
-        needed = {name: value for name, value in said.items() if f":{name}" in statement}
-        await db.execute(text(statement.replace(":slug", "cast(:slug as text)")), needed)
+async def _empty(admin: asyncpg.Connection, organization: UUID) -> list[str]:
+    """The tables in which an organization has no row: nothing could be seen there. Months of the trail do not count."""
+    whole = await admin.fetch(
+        """select relname::text from pg_class where relnamespace = 'carecircle'::regnamespace and relkind in ('r', 'p')
+             and relname <> 'schema_version' and not relispartition order by relname"""
+    )
+    return [
+        table
+        for (table,) in whole
+        if not await admin.fetchval(
+            f"select exists (select from carecircle.{table} where {_key(table)} = $1)", organization
+        )
+    ]
+
+
+def _key(table: str) -> str:
+    return "id" if table == "organizations" else "organization_id"
 
 
 async def _texts(admin: asyncpg.Connection, organization: UUID) -> set[str]:
     """Every id, text and ciphertext of an organization's rows, as psql prints them; short words prove nothing."""
     found: set[str] = set()
     for table in await tables(admin):
-        key = "id" if table == "organizations" else "organization_id"
         rows = await admin.fetch(
-            f"""select said.value from carecircle.{table} t, jsonb_each_text(to_jsonb(t)) said where t.{key} = $1
+            f"""select said.value from carecircle.{table} t, jsonb_each_text(to_jsonb(t)) said where t.{_key(table)} = $1
                   and length(said.value) >= 16 and said.key <> 'organization_id'
                   and said.key !~ '_at$|^period$|xid$|^snapshot$|^basis_'""",
             organization,

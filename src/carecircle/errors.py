@@ -84,6 +84,12 @@ class Refused(CareCircleError):
     code = "refused"
 
 
+class PermissionRequired(Refused):
+    """This token may only ask; changing needs one that may change: carecircle token --may change."""
+
+    code = "permission-required"
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """One rule that a command would break: a stable kebab-case code, and a sentence for people without patient data."""

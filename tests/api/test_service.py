@@ -16,7 +16,7 @@ import uvicorn
 from carecircle import Actor, CareTeamService, to_text
 from carecircle.api.app import Service
 from carecircle.api.problems import STATUSES, status_of
-from carecircle.api.tokens import mint
+from carecircle.api.tokens import Permission, mint
 from carecircle.errors import CareCircleError, PrimaryAlreadyAssigned
 from carecircle.identifiers import new_id
 from tests.access.test_batch import entries
@@ -26,13 +26,15 @@ Run = Callable[[Callable[[Hospital], Any]], Any]
 
 
 @asynccontextmanager
-async def serving(hospital: Hospital) -> AsyncIterator[httpx.AsyncClient]:
+async def serving(hospital: Hospital, *, may: Permission = "ask") -> AsyncIterator[httpx.AsyncClient]:
     """The real server on a free port, and a client that holds a token for this organization."""
     listener = socket.create_server(("127.0.0.1", 0))
     service = Service(hospital.circle.settings, hospital.circle.reach)
     server = uvicorn.Server(uvicorn.Config(service, log_level="error", proxy_headers=False))
     running = asyncio.create_task(server.serve([listener]))
-    token = mint(hospital.circle.keyring, organization_id=hospital.organization, actor=Actor.service("test"), hours=1)
+    token = mint(
+        hospital.circle.keyring, organization_id=hospital.organization, actor=Actor.service("test"), hours=1, may=[may]
+    )
     try:
         async with httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", headers={"Authorization": f"Bearer {token}"}

@@ -94,6 +94,14 @@ RULES = (
         ),
     ),
     Rule(
+        "no statistics on an index's expressions, which pg_stats would show the owner",
+        """select a.attrelid::regclass || '.' || a.attname from pg_index i
+           join pg_class t on t.oid = i.indrelid join pg_attribute a on a.attrelid = i.indexrelid
+           where t.relnamespace = 'carecircle'::regnamespace and t.relname <> 'schema_version'
+             and i.indexprs is not null and i.indkey[a.attnum - 1] = 0 and a.attstattarget is distinct from 0""",
+        ("create index planted on carecircle.patients (organization_id, (id::text))",),
+    ),
+    Rule(
         "no trigger but those of foreign keys",
         """select tgrelid::regclass || ' ' || tgname from pg_trigger t join pg_class c on c.oid = t.tgrelid
            where c.relnamespace = 'carecircle'::regnamespace and not tgisinternal""",
@@ -164,12 +172,25 @@ RULES = (
             where member::regrole::text in ({SERVING}, 'carecircle_owner')
               and not (roleid::regrole::text = '{EVERYWHERE}' and member::regrole::text = 'carecircle_decider')
             union all
-            select 'carecircle_decider inherits' from pg_roles where rolname = 'carecircle_decider' and rolinherit""",
+            select 'carecircle_decider inherits' from pg_roles where rolname = 'carecircle_decider' and rolinherit
+            union all
+            select rolname || ' has what {EVERYWHERE} has' from pg_roles
+            where rolname in ({SERVING}, 'carecircle_owner') and rolname <> '{EVERYWHERE}'
+              and pg_has_role(rolname, '{EVERYWHERE}', 'usage')
+            union all
+            select '{EVERYWHERE} logs in' from pg_roles where rolname = '{EVERYWHERE}' and rolcanlogin
+            union all
+            select r.rolname || ' is set ' || setting from pg_db_role_setting s join pg_roles r on r.oid = s.setrole,
+                 unnest(s.setconfig) setting
+            where r.rolname in ({SERVING}, 'carecircle_owner') and setting ~ '^(role|row_security|carecircle\\.)'""",
         (
             "alter role carecircle_app bypassrls",
             "grant carecircle_owner to carecircle_app",
             f"grant {EVERYWHERE} to carecircle_app",
             "alter role carecircle_decider inherit",
+            f"alter role {EVERYWHERE} login",
+            f"alter role carecircle_decider set role = {EVERYWHERE}",
+            "alter role carecircle_app set carecircle.organization_id = '00000000-0000-0000-0000-000000000001'",
         ),
     ),
     Rule(
@@ -226,6 +247,33 @@ RULES = (
         f"""select r.rolname || ' ' || t.relname from ({TENANT_TABLES}) t, aclexplode(t.relacl) a
             join pg_roles r on r.oid = a.grantee where t.relispartition and r.rolname in ({SERVING})""",
         ("grant select on carecircle.audit_events_other to carecircle_auditor",),
+    ),
+    Rule(
+        "whoever serves every tenant reads what the decider reads, in whole and by column, and nothing else",
+        f"""select relname || ' ' || coalesce(attname, '') || ' ' || privilege_type from (
+              select c.relname, null::name as attname, a.privilege_type, a.grantee::regrole::text
+              from pg_class c, aclexplode(c.relacl) a where c.relnamespace = 'carecircle'::regnamespace
+              union all
+              select c.relname, t.attname, a.privilege_type, a.grantee::regrole::text
+              from pg_class c join pg_attribute t on t.attrelid = c.oid, aclexplode(t.attacl) a
+              where c.relnamespace = 'carecircle'::regnamespace
+            ) told (relname, attname, privilege_type, grantee)
+            where grantee in ('carecircle_decider', '{EVERYWHERE}')
+            group by relname, attname, privilege_type having count(*) <> 2""",
+        (
+            f"grant select on carecircle.care_teams to {EVERYWHERE}",
+            f"grant select (name) on carecircle.providers to {EVERYWHERE}",
+            "grant select (name) on carecircle.providers to carecircle_decider",
+        ),
+    ),
+    Rule(
+        "only the roles that serve every tenant have a policy that looks at no tenant",
+        f"""select polrelid::regclass || ' ' || polname from pg_policy
+            where polrelid in (select oid from pg_class where relnamespace = 'carecircle'::regnamespace)
+              and coalesce(pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))
+                  !~ 'current_organization'
+              and polroles <> array[(select oid from pg_roles where rolname = '{EVERYWHERE}')]""",
+        ("create policy planted on carecircle.care_teams for select to carecircle_auditor using (true)",),
     ),
     Rule(
         "only carecircle_app writes facts and entities; the decider inserts entries, others nothing",

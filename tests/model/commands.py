@@ -16,6 +16,7 @@ from carecircle.assignments.tables import PatientAssignment
 from carecircle.care_teams.service import add_member, add_patient, end_membership, end_patient
 from carecircle.care_teams.team_service import close_team, create_team, reopen_team
 from carecircle.coverage.service import arrange_coverage, end_coverage
+from carecircle.database.session import enter_tenant, instant, one_change
 from carecircle.directory.credential_service import add_credential, end_credential
 from carecircle.directory.policy_service import set_policy
 from carecircle.identifiers import new_id
@@ -89,6 +90,21 @@ async def _believed(db: AsyncSession, patient: UUID) -> list[PatientAssignment]:
     return sorted((row for row in rows if row.superseded_at == FOREVER), key=order)
 
 
+async def _misfiled(db: AsyncSession, o: Order) -> Served:
+    """No service records this; it is done here as the app role may."""
+    await enter_tenant(db, o.organization)
+    row_id = new_id()
+    row = PatientAssignment(
+        organization_id=o.organization, id=row_id, lineage_id=row_id, patient_id=o.patient, provider_id=o.provider,
+        assignment_type="attending", scope=["read", "write"], referral_id=o.referral, starts_at=o.starts,
+        ends_at=o.ends, recorded_at=await instant(db), entry_id=new_id(),
+    )  # fmt: skip
+    async with one_change(db):
+        db.add(row)
+        await db.flush()
+    return row
+
+
 SERVED: dict[str, Serve] = {
     "assign_primary": lambda db, o: assign_primary(
         db, patient=o.patient, provider=o.provider, previous=o.kind, starts_at=o.starts
@@ -106,6 +122,7 @@ SERVED: dict[str, Serve] = {
         db, patient=o.patient, provider=o.provider, assignment_type=o.kind, starts_at=o.starts, ends_at=o.ends,
         rests_on=o.rests_on, referral_id=o.referral,
     ),
+    "misfile_assignment": _misfiled,
     "correct_assignment": _corrected,
     "end_assignments": lambda db, o: _changed(
         end_assignments(db, patient=o.patient, provider=o.provider, assignment_type=o.kind)
@@ -172,6 +189,9 @@ MODELLED: dict[str, Callable[[Model, datetime, Order], bool]] = {
     ),
     "follow_referral": lambda m, now, o: m.add_assignment(
         now, o.patient_number, o.provider_number, o.kind, o.starts, o.ends, rests_on=o.rests_on, referral=o.row
+    ),
+    "misfile_assignment": lambda m, now, o: m.misfile_assignment(
+        now, o.patient_number, o.provider_number, o.starts, o.ends, o.row
     ),
     "correct_assignment": lambda m, now, o: m.correct_assignment(
         now, o.patient_number, o.row, o.provider_number, o.kind, o.starts, o.ends, o.scope

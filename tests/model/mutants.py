@@ -64,7 +64,7 @@ def _of(fact: str, alias: str, *, is_cut: bool = False) -> Iterator[Mutant]:
 
 
 def _anywhere(fact: str, alias: str) -> Mutant:
-    return _mutant(f"{fact}: organization dropped", rf"\b{alias}\.organization_id = {ORGANIZATION} and ", "")
+    return _mutant(f"{fact}: organization dropped", rf"\b{alias}\.organization_id = {ORGANIZATION} and (?!p\.id)", "")
 
 
 # A stand-in of a stand-in, as if the second arrangement were the first one's.
@@ -128,7 +128,10 @@ GRANTING: Sequence[Mutant] = (
     _mutant("no policy adds an action", rf"{ACTION} = any \(y\.actions\)", "false"),
     _mutant("held once is not held", r"c\.held > 0", "c.held > 1"),
     _mutant("restricted is not told", r"when c\.granting > 0 then 'restricted'", "when false then 'restricted'"),
-    _mutant("a label restricts who is let in by nothing", r"when c\.granting > 0 then", "when c.held > 0 and r.held > 0 then"),
+    _mutant(
+        "a label restricts who is let in by nothing",
+        r"when c\.granting > 0 then", "when c.granting > 0 or (c.held > 0 and r.held > 0) then",
+    ),
     _mutant("merged is not told", r"is not null then 'patient-merged'", "is null and false then 'patient-merged'"),
     _mutant("list: the first end, not the last", r"max\(c\.ends_at\)", "min(c.ends_at)"),
     _mutant("list: kinds not distinct", r"array_agg\(distinct c\.basis", "array_agg(c.basis"),

@@ -91,16 +91,14 @@ class _Asking:
                 as_of=self.as_of, believed_at=self.believed_at,
             )
         )  # fmt: skip
-        said = self.played.model.check(provider, action, patient, decision.as_of, self.believed_at)
-        self._same_answer(decision, said, provider, action, patient)
+        self._same_answer(decision, provider, action, patient)
 
     async def aloud(self, provider: int, action: str, patient: int) -> None:
         """Through the door that also says what came nearest."""
         decision = await self.access.check(
             PROVIDERS[provider], action, PATIENTS[patient], as_of=self.as_of, believed_at=self.believed_at
         )
-        said = self.played.model.answer(provider, action, patient, decision.as_of, self.believed_at)
-        self._same_answer(decision, said, provider, action, patient)
+        self._same_answer(decision, provider, action, patient)
 
     async def patients_of(self, provider: int, action: str) -> None:
         listing = await self.access.list_patients(
@@ -118,9 +116,10 @@ class _Asking:
         answer = self.played.model.list_providers(patient, action, listing.as_of, self.believed_at)
         self._same_list(about, listing, *answer, PROVIDERS)
 
-    def _same_answer(self, decision: AccessDecision, answer: Answer, provider: int, action: str, patient: int) -> None:
+    def _same_answer(self, decision: AccessDecision, provider: int, action: str, patient: int) -> None:
         about = f"check(provider {provider}, {action!r}, patient {patient}, {self._clocks(decision.as_of)})"
         self._same_instant(about, decision)
+        answer = self.played.model.answer(provider, action, patient, decision.as_of, self.believed_at)
         real = (
             decision.allowed, decision.code, sorted(map(_basis, decision.bases), key=str),
             sorted((one.kind, one.id) for one in decision.restrictions),

@@ -29,6 +29,16 @@ class Model(Staffed):
         assert survivor is not None
         return self.answer(provider, action, survivor, as_of, believed_at)
 
+    def list_providers(
+        self, patient: int, action: str, as_of: datetime, believed_at: datetime | None
+    ) -> tuple[str, dict[int, Answer]]:
+        """In the same way about the survivor."""
+        said = super().list_providers(patient, action, as_of, believed_at)
+        survivor = self.survivor(patient, as_of, believed_at)
+        if said[0] != "patient-merged" or survivor is None:
+            return said
+        return self.list_providers(survivor, action, as_of, believed_at)
+
     def add_credential(
         self, now: datetime, provider: int, kind: str, code: str,
         starts: datetime | None = None, ends: datetime | None = None,
@@ -101,10 +111,10 @@ class Model(Staffed):
         same = self._now_believed(kind, patient=patient, provider=provider, code=code)
         if any(overlap(row, first, last) for row in same):
             raise Refused("already-restricted")
-        if patient is not None:
-            self._require(patient=patient)
         if provider is not None:
             self._require(provider=provider)
+        if patient is not None:
+            self._require(patient=patient)
         return self._record(Row(-1, -1, kind, first, last, now, patient, provider, code=code), now)
 
     def lift(self, now: datetime, index: int) -> bool:

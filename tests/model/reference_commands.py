@@ -118,6 +118,15 @@ class Staffed(Circle):
         row = Row(-1, -1, kind, first, last, now, patient, provider, scope=granted, rests_on=rests, referral=sent)
         return self._assign(row, now)
 
+    def misfile_assignment(
+        self, now: datetime, patient: int, provider: int, starts: datetime, ends: datetime, referral: int
+    ) -> bool:
+        """With whatever referral: no service does this."""
+        sent, granted = self.referral_id(referral), frozenset({"read", "write"})
+        first, last = period(starts, ends)
+        row = Row(-1, -1, "attending", first, last, now, patient, provider, scope=granted, referral=sent)
+        return self._assign(row, now)
+
     def correct_assignment(
         self, now: datetime, patient: int, index: int, provider: int | None, kind: str | None,
         starts: datetime | None, ends: datetime | None, scope: Collection[str] | None,

@@ -243,7 +243,7 @@ async def _really(db: AsyncSession, run: _Run, command: Command, order: Order) -
 
 def _supposedly(model: Model, now: datetime, command: Command, order: Order) -> str:
     """The same command on the model; whatever is said of a patient who was merged is meant of the survivor."""
-    if not command.name.endswith("merge_patients"):
+    if command.name not in ("merge_patients", "unmerge_patients", "misfile_assignment"):
         order = replace(
             order,
             patient_number=None if order.patient_number is None else model.present(order.patient_number),
@@ -286,7 +286,7 @@ def _same_rows(model: Model, rows: list[dict[str, Any]], run: _Run) -> list[UUID
             row.kind, row.starts, row.ends, row.recorded, row.superseded,
             row.patient, row.provider, row.team, row.other,
             row.role, row.code, tuple(sorted(row.scope)), tuple(sorted(row.rests_on)),
-            None if row.referral is None else model.rows[row.referral].recorded, row.duty_ends, row.arrangement,
+            None if row.referral in (None, -1) else model.rows[row.referral].recorded, row.duty_ends, row.arrangement,
             model.rows[row.lineage].recorded,
         )
         for row in model.rows

@@ -10,6 +10,8 @@ import pytest
 from proofs import tenancy
 from proofs.tenancy_attempts import attempts
 from proofs.tenancy_pool import leaks_of_one_pool
+from proofs.tenancy_rewrites import rewrites, worked
+from proofs.tenancy_roles import looks_of_roles
 from proofs.tenancy_tenants import Tenants
 
 from carecircle import Settings
@@ -44,6 +46,19 @@ def test_a_pool_leaves_nothing_of_one_tenant_for_the_next(migrated: Reach, two: 
     assert looks.careless
 
 
+def test_every_role_sees_the_tenant_it_names_and_no_other(migrated: Reach, two: Two) -> None:
+    seen = asyncio.run(looks_of_roles(migrated, two.tenants, two.names))
+    assert seen.tried > 1000
+    assert (seen.leaked, seen.blind) == ([], [])
+
+
+def test_every_fact_table_is_attacked(migrated: Reach, two: Two) -> None:
+    tried = asyncio.run(rewrites(migrated, two.tenants.own))
+    tables = {one.table for one in tried}
+    assert tables >= {"patient_assignments", "coverage_arrangements", "access_restrictions", "panel_capacities"}
+    assert all(sum(one.table == table for one in tried) > 20 for table in tables - {"audit_events"})
+
+
 def test_no_role_rewrites_a_fact(migrated: Reach, two: Two) -> None:
-    known = asyncio.run(tenancy.facts_to_rewrite(migrated, two.tenants.own))
-    assert tenancy.rewrites_that_worked(migrated, two.tenants, ("app", "owner"), known) == []
+    tried = asyncio.run(rewrites(migrated, two.tenants.own))
+    assert asyncio.run(worked(migrated, tenancy.SEATS, two.tenants.own, tried)) == []

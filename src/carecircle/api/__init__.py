@@ -1,1 +1,1 @@
-"""The HTTP door: AuthZEN evaluation, health, metrics, OpenAPI."""
+"""The HTTP door: AuthZEN evaluation, the routes under /v1, health, metrics, OpenAPI."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from time import perf_counter
+from traceback import extract_tb
 from typing import Any
 
 import structlog
@@ -16,6 +17,8 @@ from carecircle.api.evaluation import evaluate
 from carecircle.api.openapi import describe
 from carecircle.api.problems import problem
 from carecircle.api.tokens import Gate
+from carecircle.api.v1.all_routes import answer, mount
+from carecircle.api.v1.door import Door
 from carecircle.audit import metrics as changes
 from carecircle.bootstrap import CareCircle, assemble
 from carecircle.database.reach import Reach, reach
@@ -28,6 +31,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 EVALUATION = "/access/v1/evaluation"
+ROUTES = "/v1/"
 OPEN_ROUTES = frozenset({"/healthz", "/readyz"})
 LARGEST_BODY = 65536
 JSON = b"application/json"
@@ -58,11 +62,11 @@ class Service:
         self._allowed, self._denied, self._failed = (
             self._decisions.labels(answer) for answer in ("allowed", "denied", "failed")
         )
-        self._pages = self._make_pages()
+        self.pages = self._make_pages()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._pages(scope, receive, send)
+            await self.pages(scope, receive, send)
             return
         headers = dict(scope["headers"])
         request_id = headers.get(b"x-request-id")
@@ -73,14 +77,23 @@ class Service:
                 await _answer(send, 200, body, JSON, request_id)
                 return
             if path not in OPEN_ROUTES:
-                self._gate.admit(headers.get(b"authorization"))
+                caller = self._gate.admit(headers.get(b"authorization"))
+                if path.startswith(ROUTES):
+                    scope["carecircle.door"] = Door(self._circle, caller)
+                    receive = _once(await _json(headers, receive), receive)
+                    send = _told(send, request_id)
         except _HungUpError:
             return
         except CareCircleError as error:
             status, body = problem(error)
             await _answer(send, status, body, PROBLEM, request_id)
             return
-        await self._pages(scope, receive, send)
+        try:
+            await self.pages(scope, receive, send)
+        except Exception as error:  # noqa: BLE001  it has been answered already, and must not reach a log as it is
+            # The caller has been told. Where it went wrong may be logged; what the error says may be about a patient.
+            where = [f"{frame.name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]
+            log.error("request failed", kind=type(error).__name__, where=where[-5:])  # noqa: TRY400  the same
 
     async def _evaluation(self, headers: dict[bytes, bytes], receive: Receive, request_id: bytes | None) -> bytes:
         started = perf_counter()
@@ -104,13 +117,23 @@ class Service:
 
     def _make_pages(self) -> FastAPI:
         # The documentation pages FastAPI brings load scripts from elsewhere, so they are off.
-        pages = FastAPI(title="carecircle", lifespan=self._run, docs_url=None, redoc_url=None, openapi_url=None)
+        pages = FastAPI(
+            title="carecircle", lifespan=self._run, docs_url=None, redoc_url=None, openapi_url=None,
+            redirect_slashes=False,
+        )  # fmt: skip
 
         @pages.exception_handler(404)
         @pages.exception_handler(405)
         async def nothing_here(_: Request, error: HTTPException) -> Response:
-            status, body = problem(NotFound("There is no such route; /openapi.json lists them."))
-            return Response(body, status, media_type=PROBLEM.decode())
+            return answer(NotFound("There is no such route; /openapi.json lists them."))
+
+        @pages.exception_handler(400)
+        async def unreadable(_: Request, error: HTTPException) -> Response:
+            return answer(InvalidRequest("The body cannot be read as JSON."))
+
+        @pages.exception_handler(Exception)
+        async def broken(_: Request, error: Exception) -> Response:
+            return answer(CareCircleError("Something went wrong here; nothing was changed unless you were told so."))
 
         @pages.get("/healthz")
         async def healthz() -> dict[str, str]:
@@ -121,8 +144,7 @@ class Service:
             try:
                 await require_ready(self._circle.engine)
             except CareCircleError as error:
-                status, body = problem(error)
-                return Response(body, status, media_type=PROBLEM.decode())
+                return answer(error)
             return Response(b'{"status":"ready"}', media_type="application/json")
 
         @pages.get("/metrics")
@@ -137,6 +159,7 @@ class Service:
         async def openapi() -> dict[str, Any]:
             return describe(pages)
 
+        mount(pages)
         return pages
 
     @asynccontextmanager
@@ -169,8 +192,38 @@ async def _body(receive: Receive) -> bytes:
     if message["type"] == "http.disconnect":
         raise _HungUpError
     if len(body) > LARGEST_BODY:
-        raise InvalidRequest(f"A question has at most {LARGEST_BODY} bytes.")
+        raise InvalidRequest(f"A body has at most {LARGEST_BODY} bytes.")
     return body
+
+
+async def _json(headers: dict[bytes, bytes], receive: Receive) -> bytes:
+    """The whole body, or nothing. Raises InvalidRequest for one that is too large, or is not said to be JSON."""
+    body = await _body(receive)
+    if body and headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != JSON:
+        raise InvalidRequest("Send a body as Content-Type: application/json.")
+    return body
+
+
+def _once(body: bytes, receive: Receive) -> Receive:
+    """A body that has been read already, and then whatever else comes."""
+    waiting = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def first() -> MutableMapping[str, Any]:
+        return waiting.pop() if waiting else await receive()
+
+    return first
+
+
+def _told(send: Send, request_id: bytes | None) -> Send:
+    """Answers that nobody stores, and that name the request as the caller did."""
+    headers = [(b"cache-control", b"no-store")] + ([(b"x-request-id", request_id)] if request_id else [])
+
+    async def sent(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *headers]
+        await send(message)
+
+    return sent
 
 
 async def _answer(send: Send, status: int, body: bytes, kind: bytes, request_id: bytes | None) -> None:

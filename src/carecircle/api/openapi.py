@@ -93,6 +93,24 @@ PROBLEM: dict[str, Any] = {
                     "status": {"type": "integer"},
                     "detail": {"type": "string"},
                     "code": {"type": "string"},
+                    "violations": {
+                        "type": "array",
+                        "description": "Every rule of the organization's policy that it would break.",
+                        "items": {
+                            "type": "object",
+                            "required": ["code", "sentence"],
+                            "properties": {"code": {"type": "string"}, "sentence": {"type": "string"}},
+                        },
+                    },
+                    "errors": {
+                        "type": "array",
+                        "description": "What cannot be read, and where in the request it stands.",
+                        "items": {
+                            "type": "object",
+                            "required": ["where", "what"],
+                            "properties": {"where": {"type": "string"}, "what": {"type": "string"}},
+                        },
+                    },
                 },
             }
         }
@@ -100,15 +118,29 @@ PROBLEM: dict[str, Any] = {
 }
 
 
+# What any /v1 route may answer beside what FastAPI knows of it: one body for all of them.
+REFUSALS = ("400", "401", "403", "404", "409", "422", "503")
+
+
 def describe(pages: FastAPI) -> dict[str, Any]:
     """The whole service as OpenAPI 3.1."""
     known = pages.openapi()
+    for path, operations in known.get("paths", {}).items():
+        if path.startswith("/v1/"):
+            for operation in operations.values():
+                operation["responses"] |= {status: {"$ref": "#/components/responses/Problem"} for status in REFUSALS}
     components = {
         "responses": {"Problem": PROBLEM},
         "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
     }
     return known | {
         "paths": {"/access/v1/evaluation": EVALUATION, **known.get("paths", {})},
-        "components": known.get("components", {}) | components,
+        "components": {"schemas": _schemas(known)} | components,
         "security": [{"token": []}],
     }
+
+
+def _schemas(known: dict[str, Any]) -> dict[str, Any]:
+    """FastAPI's schemas without those of its own errors, which nobody gets."""
+    schemas: dict[str, Any] = known.get("components", {}).get("schemas", {})
+    return {name: schema for name, schema in schemas.items() if name not in ("HTTPValidationError", "ValidationError")}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 
 from carecircle.errors import (
@@ -12,6 +14,7 @@ from carecircle.errors import (
     KeyUnavailable,
     NotFound,
     Refused,
+    RulesViolated,
     Unauthenticated,
     Undecidable,
 )
@@ -20,6 +23,7 @@ STATUSES: dict[type[CareCircleError], int] = {
     InvalidRequest: 400,
     Unauthenticated: 401,
     Refused: 403,
+    RulesViolated: 422,
     NotFound: 404,
     Conflict: 409,
     AccessUnavailable: 503,
@@ -34,6 +38,7 @@ TITLES = {
     403: "Refused",
     404: "Not found",
     409: "Conflict",
+    422: "The organization's rules forbid it",
     500: "Something went wrong here",
     503: "No answer can be recorded now",
 }
@@ -45,13 +50,20 @@ def status_of(error: CareCircleError) -> int:
 
 
 def problem(error: CareCircleError) -> tuple[int, bytes]:
-    """Status and body (application/problem+json)."""
+    """Status and body (application/problem+json).
+
+    Broken rules are listed as `violations`, what is wrong with a body as `errors`; both are sentences of ours.
+    """
     status = status_of(error)
-    body = {
+    body: dict[str, Any] = {
         "type": f"urn:carecircle:problem:{error.code}",
         "title": TITLES[status],
         "status": status,
         "detail": error.message,
         "code": error.code,
     }
+    if isinstance(error, RulesViolated):
+        body["violations"] = [{"code": one.code, "sentence": one.sentence} for one in error.violations]
+    if isinstance(error, InvalidRequest) and "errors" in error.facts:
+        body["errors"] = error.facts["errors"]
     return status, orjson.dumps(body)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
 from uuid import UUID
 
 from joserfc import jwt
@@ -20,23 +22,33 @@ ISSUER = "carecircle"
 AUDIENCE = "carecircle-api"
 _REMEMBERED = 4096
 
+Permission = Literal["ask", "change"]
+ASK: frozenset[Permission] = frozenset({"ask"})
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who holds a believed token: the organization it is for, the actor, and its end in Unix seconds."""
+    """Who holds a believed token: the organization it is for, the actor, its end in Unix seconds, and what it permits.
+
+    Everybody may ask; what a token permits beyond that, `change`, is named in it.
+    """
 
     organization_id: OrganizationId
     actor: Actor
     expires_at: float
+    may: frozenset[str] = field(default=ASK)
 
 
-def mint(keyring: Keyring, *, organization_id: UUID, actor: Actor, hours: float = 12) -> str:
-    """A token for one organization and one actor, good for `hours` from now."""
+def mint(
+    keyring: Keyring, *, organization_id: UUID, actor: Actor, hours: float = 12, may: Iterable[Permission] = ASK
+) -> str:
+    """A token for one organization and one actor, good for `hours` from now; one that may only ask, by default."""
     now = int(time.time())
     claims = {
         "iss": ISSUER,
         "aud": AUDIENCE,
         "sub": actor.name,
+        "may": sorted(ASK.union(may)),
         "org": to_text(organization_id),
         "iat": now,
         "exp": now + int(hours * 3600),
@@ -79,6 +91,20 @@ class Gate:
         try:
             claims = jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
             self._registry.validate(claims)
-            return Caller(OrganizationId(parse_id(claims["org"])), Actor(str(claims["sub"])), float(claims["exp"]))
+            return Caller(
+                OrganizationId(parse_id(claims["org"])),
+                Actor(str(claims["sub"])),
+                float(claims["exp"]),
+                _permitted(claims.get("may")),
+            )
         except (JoseError, CareCircleError, ValueError, TypeError, OverflowError):
             raise Unauthenticated("This token cannot be believed: it is not one of this installation's.") from None
+
+
+def _permitted(claim: object) -> frozenset[str]:
+    """What a token's claim `may` permits; a token without one may ask. Raises TypeError for anything but a list of words."""
+    if claim is None:
+        return ASK
+    if not isinstance(claim, list) or not all(isinstance(one, str) for one in claim):
+        raise TypeError
+    return ASK.union(claim)

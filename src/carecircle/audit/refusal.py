@@ -16,7 +16,7 @@ from carecircle.actor import Actor, actor_of, organization_of
 from carecircle.audit import metrics
 from carecircle.audit.entry import Entry, append
 from carecircle.database.session import transaction
-from carecircle.errors import CareCircleError, Conflict, NotFound, PrimaryAlreadyAssigned, Refused
+from carecircle.errors import CareCircleError, Conflict, NotFound, PrimaryAlreadyAssigned, Refused, RulesViolated
 from carecircle.identifiers import to_text
 
 REFUSALS = (Conflict, NotFound, Refused)
@@ -49,17 +49,22 @@ async def record_refusal(
 ) -> None:
     """Record that `actor` tried something and `error` refused it. Raises DatabaseUnavailable when it cannot.
 
-    The entry's provider is the one who was wanted; where somebody else is primary, its detail says who.
+    The entry's patient and provider are those the caller names, else those the error knows. Where the error knows who was
+    wanted, the provider is that one, and the detail says who is `present` instead. The detail of broken rules has their
+    codes, never their sentences.
     """
     if isinstance(error, PrimaryAlreadyAssigned):
         metrics.CONSTRAINT_VIOLATIONS.inc()
     known = error.facts
     patient_id = patient_id or known.get("patient_id")
-    holder = known.get("provider_id") or provider_id
+    provider_id = provider_id or known.get("provider_id")
     detail: dict[str, str] = {}
     if wanted := known.get("wanted_provider_id"):
+        if provider_id:
+            detail["present"] = to_text(provider_id)
         provider_id = wanted
-        detail = {"present": to_text(holder)} if holder else {}
+    if isinstance(error, RulesViolated) and error.violations:
+        detail["violations"] = " ".join(dict.fromkeys(violation.code for violation in error.violations))
     entry = Entry(
         organization_id, "refusal", actor, error.code, provider_id=provider_id, patient_id=patient_id, detail=detail
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from textwrap import fill
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
@@ -10,7 +11,7 @@ import typer
 
 from carecircle.cli import exits
 from carecircle.cli.circle import Desk, at_desk
-from carecircle.cli.explained import INDENT, NOBODY_NAMED, flat, lines, record, tree
+from carecircle.cli.explained import INDENT, NO_NAMES, NOBODY_NAMED, flat, lines, record, tree
 from carecircle.cli.options import (
     AsOfOption,
     BelievedAtOption,
@@ -21,10 +22,11 @@ from carecircle.cli.options import (
     instant,
 )
 from carecircle.cli.output import Output, console, emit, emit_json, emit_one, note, say
-from carecircle.identifiers import to_text
+from carecircle.errors import PatientNotRegistered
+from carecircle.identifiers import OrganizationId, to_text
 
 if TYPE_CHECKING:
-    from carecircle.access.decision import Listing
+    from carecircle.access.decision import AccessDecision, Listing
     from carecircle.access.explain import Explanation
 
 Action = Annotated[str, typer.Argument(metavar="ACTION", help="read, write, order or share.")]
@@ -48,34 +50,60 @@ def check(
     """
     at, known = instant(as_of), instant(believed_at)
 
-    async def ask(desk: Desk) -> tuple[Explanation, str | None]:
+    async def ask(desk: Desk) -> tuple[Explanation, dict[UUID, str], UUID | None]:
         explanation = await desk.circle.access.explain(provider, action, patient, as_of=at, believed_at=known)
-        asked = explanation.decision.question.provider_id
-        return explanation, (await desk.names([asked])).get(asked) if output is Output.table else None
+        decision = explanation.decision
+        people = [decision.question.provider_id, *(basis.via_id for basis in decision.bases if basis.via_id)]
+        names = await desk.names(people) if output is Output.table else {}
+        return explanation, names, await _given_up(desk, patient, decision)
 
-    explanation, who = at_desk(organization, ask)
-    show_decision(explanation, who=who, explain=explain, output=output)
+    explanation, names, given_up = at_desk(organization, ask)
+    if given_up is not None and output is Output.table:
+        survivor = to_text(explanation.decision.question.patient_id)
+        say(f"The record asked about was merged into {survivor}; this is the answer about that one.")
+    show_decision(explanation, names=names, given_up=given_up, explain=explain, output=output)
     if not explanation.decision.allowed and not exit_zero:
         raise typer.Exit(exits.DENIED)
 
 
 def show_decision(
-    explanation: Explanation, *, who: str | None = None, explain: bool = False, output: Output = Output.table
+    explanation: Explanation,
+    *,
+    who: str | None = None,
+    names: Mapping[UUID, str] = NO_NAMES,
+    given_up: UUID | None = None,
+    explain: bool = False,
+    output: Output = Output.table,
 ) -> None:
-    """Print one decision; `who` is the provider's name, where it is known."""
-    named = who or NOBODY_NAMED
+    """Print one decision. `who` is the provider's name, or it is among `names`, with those of whom they stand in for.
+
+    `given_up` is the record that was asked about, where it was merged into another one.
+    """
+    named = who or names.get(explanation.decision.question.provider_id, NOBODY_NAMED)
     if output is Output.json:
-        emit_json(record(explanation, whole=explain))
+        emit_json(record(explanation, whole=explain) | {"merged_from": given_up})
     elif output is Output.csv:
         emit_one(flat(explanation), how=output)
     elif explain:
-        console().print(tree(explanation, named))
+        console().print(tree(explanation, named, names))
     else:
-        first, *rest = lines(explanation.decision, named)
+        first, *rest = lines(explanation.decision, named, names)
         out = console()
         out.print(first, style="bold green" if explanation.decision.allowed else "bold red")
         for line in rest:
             out.print(fill(line, out.width, subsequent_indent=INDENT, break_on_hyphens=False, break_long_words=False))
+
+
+async def _given_up(desk: Desk, patient: str, decision: AccessDecision) -> UUID | None:
+    """The record that was asked about, when the answer is about the one into which it was merged."""
+    from carecircle.directory.service import resolve_patient
+
+    organization = OrganizationId(desk.organization)
+    try:
+        own = await desk.read(lambda session: resolve_patient(session, organization, patient, follow=False))
+    except PatientNotRegistered:
+        return None
+    return own if own != decision.question.patient_id else None
 
 
 def who_can(

@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -13,7 +14,7 @@ from uuid import UUID
 import typer
 
 from carecircle.cli.circle import Desk
-from carecircle.cli.output import Output, command_name, emit_one, say
+from carecircle.cli.output import Output, command_name, emit_one, note, printable
 from carecircle.errors import ConfirmationRequired
 from carecircle.identifiers import to_text
 from carecircle.period import show
@@ -32,10 +33,8 @@ async def rehearsed(desk: Desk, work: Callable[[AsyncSession], Awaitable[T]]) ->
         done.append(await work(session))
         raise _NotKept
 
-    try:
+    with suppress(_NotKept):
         await desk.read(made)
-    except _NotKept:
-        pass
     return done[0]
 
 
@@ -56,29 +55,38 @@ def agreed() -> bool:
 
 def command(organization: str | None, *words: str | UUID | datetime) -> str:
     """A command of ours that can be pasted: ids in their 26 characters, `--organization` where the environment lacks it."""
-    texts = [to_text(one) if isinstance(one, UUID) else show(one) if isinstance(one, datetime) else one for one in words]
+    texts = [
+        to_text(one) if isinstance(one, UUID) else show(one) if isinstance(one, datetime) else one for one in words
+    ]
     if organization is not None and os.environ.get("CARECIRCLE_ORGANIZATION") != organization:
         texts += ["--organization", organization]
     return f"{command_name()} {shlex.join(texts)}"
 
 
-def changed(record: Mapping[str, Any], undo: Sequence[str], how: Output) -> None:
-    """Print what a change made of something, and the commands that take it back, one after the other."""
+def changed(told: str, record: Mapping[str, Any], undo: Sequence[str], how: Output) -> None:
+    """Print what is so now, in words or as a record, and the commands that take it back, one after the other."""
     if how is not Output.table:
         emit_one({**record, "undo": list(undo)}, how=how)
         return
-    emit_one(record, how=how)
-    for first, line in zip([True] + [False] * len(undo), undo, strict=False):
-        say(f"{'Undo:' if first else ' then'} {line}")
+    print(printable(told))
+    undoing(undo, how)
+
+
+def undoing(undo: Sequence[str], how: Output) -> None:
+    """Below what was changed, the commands that take it back, one after the other."""
+    for position, line in enumerate(undo):
+        note(f"{' then' if position else 'Undo:'} {line}", how)
 
 
 def unchanged(record: Mapping[str, Any], how: Output) -> None:
     """Print what was on record already; there is nothing to take back."""
-    if how is not Output.table:
-        emit_one({**record, "undo": []}, how=how)
-        return
-    emit_one(record, how=how)
-    say("This was on record already; nothing was changed.")
+    changed("This was on record already; nothing was changed.", record, [], how)
+
+
+def until(ends_at: datetime, otherwise: str = "with no end") -> str:
+    """`until 2030-01-31T00:00:00Z`, or that there is none."""
+    text = show(ends_at)
+    return otherwise if text == "open" else f"until {text}"
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

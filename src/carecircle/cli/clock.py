@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -85,10 +85,8 @@ class Clock:
 
     @cached_property
     def name(self) -> str:
-        if self.zone is not None:
-            return self.zone.key
-        here = datetime.now(UTC).astimezone()
-        return f"this computer ({here:%Z}, now {offset(here)})" if here.utcoffset() else "UTC"
+        """Whose clock it is: the zone, or what this computer's is called today."""
+        return self.zone.key if self.zone is not None else f"{datetime.now(UTC).astimezone():%Z}"
 
 
 def offset(local: datetime) -> str:
@@ -100,16 +98,12 @@ def offset(local: datetime) -> str:
 def wall_time(text: str) -> datetime:
     """A local time without a zone: a day, or a day and a time. Raises InvalidInstant."""
     given = text.strip()
-    try:
-        if not _WALL.fullmatch(given):
-            raise ValueError
-        return (
-            datetime.combine(date.fromisoformat(given), time.min)
-            if len(given) == len("2026-01-31")
-            else datetime.fromisoformat(given)
-        )
-    except ValueError:
-        raise InvalidInstant('A local time is written like this: "2026-01-31 18:00".') from None
+    if _WALL.fullmatch(given):
+        try:
+            return datetime.fromisoformat(given)
+        except ValueError:
+            pass
+    raise InvalidInstant('A local time is written like this: "2026-01-31 18:00".')
 
 
 def duration(text: str) -> timedelta:

@@ -3,38 +3,68 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import typer
 
 from carecircle.cli.ask import show_decision
 from carecircle.cli.circle import database, operator
-from carecircle.cli.explained import exactly
+from carecircle.cli.clock import Clock
+from carecircle.cli.explained import exactly, words
 from carecircle.cli.output import command_name, console, say
 from carecircle.cli.serving import HOST, PORT, require_free
 from carecircle.errors import ConfirmationRequired, DatabaseNotMigrated, DatabaseUnavailable
 from carecircle.settings import Settings
 
 if TYPE_CHECKING:
-    from carecircle.access.decision import Listing
+    from carecircle.access.decision import AccessDecision, Listing
     from carecircle.access.explain import Explanation
     from carecircle.bootstrap import CareCircle
+    from carecircle.coverage.responsibility import Responsibility
     from carecircle.database.reach import Reach
     from carecircle.demo.stories import Asked, Instants
     from carecircle.identifiers import OrganizationId
 
 
 @dataclass(frozen=True)
+class Answer:
+    """A question of the stories with its answer, and the answer as of an earlier instant where that is told too."""
+
+    asked: Asked
+    clocks: Instants
+    explanation: Explanation
+    earlier: AccessDecision | None = None
+
+    @property
+    def decisions(self) -> list[AccessDecision]:
+        return [one for one in (self.explanation.decision, self.earlier) if one is not None]
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether these are the answers of the facts as the demo recorded them."""
+        return [one.code for one in self.decisions] == [self.asked.expected, "allowed"][: len(self.decisions)]
+
+
+@dataclass(frozen=True)
 class Shown:
-    """What the demo has found out: its answers, a panel, a circle, the findings, and the entries that prove them."""
+    """What the demo has found out: its answers, who answers for a patient, a panel, a circle, the findings, and how many
+    of the answers the auditor finds.
+    """
 
     organization: OrganizationId
-    answers: list[tuple[Asked, Instants, Explanation]]
+    answers: list[Answer]
+    responsible: Responsibility
     panel: Listing
     circle: Listing
     findings: int
     recorded: int
+
+    @property
+    def asked(self) -> int:
+        return sum(len(one.decisions) for one in self.answers) + 2
 
 
 def demo(
@@ -104,52 +134,53 @@ async def _look_around(settings: Settings, at: Reach) -> Shown:
 
 
 async def _ask(circle: CareCircle, tenant: OrganizationId) -> Shown:
+    from carecircle.coverage.reading_service import responsible_for
     from carecircle.database.session import transaction
+    from carecircle.demo.facts import fixed_id
     from carecircle.demo.people import NORTH
     from carecircle.demo.service import count_entries, instants_of
     from carecircle.demo.stories import AT_HOME, QUESTIONS
     from carecircle.findings.service import count_open
 
+    async with transaction(circle.engine, tenant) as session:
+        clocks = [await instants_of(session, tenant, NORTH, asked) for asked in QUESTIONS]
+        findings = sum((await count_open(session, tenant)).values())
+        responsible = await responsible_for(session, patient=fixed_id(NORTH.slug, AT_HOME))
     answers = []
-    for asked in QUESTIONS:
-        async with transaction(circle.engine, tenant) as session:
-            clocks = await instants_of(session, tenant, NORTH, asked)
-        explanation = await circle.access.explain(
-            asked.provider, asked.action, asked.patient, as_of=clocks.as_of, believed_at=clocks.believed_at
-        )
-        answers.append((asked, clocks, explanation))
+    for asked, at in zip(QUESTIONS, clocks, strict=True):
+        question = (asked.provider, asked.action, asked.patient)
+        explanation = await circle.access.explain(*question, believed_at=at.believed_at)
+        earlier = None if at.earlier is None else await circle.access.check(*question, as_of=at.earlier)
+        answers.append(Answer(asked, at, explanation, earlier))
     panel = await circle.access.list_patients(QUESTIONS[0].provider)
     around = await circle.access.list_providers(AT_HOME)
-    async with transaction(circle.engine, tenant) as session:
-        findings = sum((await count_open(session, tenant)).values())
-    entries = [explanation.decision.id for _, _, explanation in answers] + [panel.id, around.id]
-    return Shown(tenant, answers, panel, around, findings, await count_entries(circle.reach, tenant, entries))
+    entries = [decision.id for answer in answers for decision in answer.decisions] + [panel.id, around.id]
+    recorded = await count_entries(circle.reach, tenant, entries)
+    return Shown(tenant, answers, responsible, panel, around, findings, recorded)
 
 
 def _print(shown: Shown) -> None:
+    from carecircle.cli.coverage_chain import print_chain
+    from carecircle.cli.coverage_words import Known
+    from carecircle.demo.facts import fixed_id
     from carecircle.demo.people import NORTH
     from carecircle.demo.service import LATEST_ENTRIES
     from carecircle.demo.stories import AT_HOME, QUESTIONS
-    from carecircle.period import show
 
     out, name = console(), command_name()
-    names = {person.short: person.name for person in NORTH.people}
+    names = {fixed_id(NORTH.slug, person.short): person.name for person in NORTH.people}
     out.print("DEMO DATA: nobody here exists.", style="bold reverse")
     out.print(
         f"North Hospital and Harbour Clinic, 40 providers, 3,000 patients. Every question below is asked at\n"
         f"North Hospital; to ask it yourself: export CARECIRCLE_ORGANIZATION={NORTH.slug}"
     )
-    for asked, clocks, explanation in shown.answers:
-        command = f"{name} check {asked.provider} {asked.action} {asked.patient}"
-        if clocks.as_of is not None:
-            command += f" --as-of {show(clocks.as_of)}"
-        if clocks.believed_at is not None:
-            command += f" --believed-at {exactly(clocks.believed_at)}"
-        out.print()
-        out.print(f"{asked.why}.", style="italic")
-        out.print(f"$ {command}", style="dim")
-        show_decision(explanation, who=names.get(asked.provider))
+    for answer in shown.answers:
+        _print_answer(answer, names)
     doctor = QUESTIONS[0].provider
+    out.print()
+    out.print("Who is to be called tonight? Whoever stands at the end of the chain, let in or not.", style="italic")
+    out.print(f"$ {name} coverage responsible {AT_HOME}", style="dim")
+    print_chain(shown.responsible, Known(names, {}), Clock(), now=True, helps=None)
     out.print()
     out.print("Lists come from the same relation, so they always agree with the answers above.", style="italic")
     out.print(f"$ {name} panel {doctor}", style="dim")
@@ -158,16 +189,34 @@ def _print(shown: Shown) -> None:
     out.print(f"{len(shown.circle.rows):,} people may read this patient's record now.")
     out.print(f"$ {name} quality findings", style="dim")
     out.print(f"{shown.findings:,} things an import could not take wait for somebody to decide.")
-    total = len(shown.answers) + 2
     out.print()
     out.print(
-        f"{shown.recorded} of {total} answers are in the audit trail, read back as carecircle_auditor. See them:",
+        f"{shown.recorded} of {shown.asked} answers are in the audit trail, read back as carecircle_auditor. See them:",
         style="bold",
     )
     out.print(
         f'$ {name} db shell --role auditor --organization {NORTH.slug} -- -c "{LATEST_ENTRIES}"',
         style="dim",
     )
+
+
+def _print_answer(answer: Answer, names: Mapping[UUID, str]) -> None:
+    from carecircle.period import show
+
+    out, asked = console(), answer.asked
+    command = f"{command_name()} check {asked.provider} {asked.action} {asked.patient}"
+    if answer.clocks.believed_at is not None:
+        command += f" --believed-at {exactly(answer.clocks.believed_at)}"
+    out.print()
+    out.print(f"{asked.why}.", style="italic")
+    out.print(f"$ {command}", style="dim")
+    show_decision(answer.explanation, names=names)
+    if answer.earlier is not None:
+        verdict, ways = ("ALLOWED" if answer.earlier.allowed else "DENIED"), answer.earlier.bases
+        because = f" ({words(ways[0].kind)})" if ways else ""
+        out.print(f"  earlier   {verdict}{because}: add --as-of {show(answer.earlier.as_of)}")
+    if not answer.as_expected:
+        out.print("  but       the demo tells it otherwise: what it is about was changed since.", style="yellow")
 
 
 def _serve(settings: Settings, at: Reach, shown: Shown, port: int) -> None:

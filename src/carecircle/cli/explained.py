@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from carecircle.cli.output import printable
 from carecircle.identifiers import to_text
@@ -12,7 +14,7 @@ from carecircle.period import Period, show
 if TYPE_CHECKING:
     from rich.tree import Tree
 
-    from carecircle.access.decision import AccessDecision, Basis, MissingPath
+    from carecircle.access.decision import AccessDecision, Basis, MissingPath, Restriction
     from carecircle.access.explain import Explanation
 
 NOBODY_NAMED = "this provider"
@@ -24,7 +26,14 @@ WORDS = {
     "admitting": "admitting provider of a hospital stay",
     "consulting": "consulting provider",
     "emergency": "emergency assignment",
+    "coverage": "standing in for another provider",
 }
+RESTRICTION_WORDS = {
+    "objection": "objection: the patient does not want this provider",
+    "suspension": "suspension: this provider is kept from every patient",
+    "sensitivity": "sensitivity: only a direct assignment lets in",
+}
+NO_NAMES: Mapping[UUID, str] = {}
 
 DEEDS = {
     "read": "read this patient's record",
@@ -49,13 +58,14 @@ def exactly(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def lines(decision: AccessDecision, who: str = NOBODY_NAMED) -> list[str]:
-    """Why, what came nearest, what would help, and where it is recorded."""
+def lines(decision: AccessDecision, who: str = NOBODY_NAMED, names: Mapping[UUID, str] = NO_NAMES) -> list[str]:
+    """Why, what came nearest, what would help, and where it is recorded. `names` are those of who is stood in for."""
     told = [headline(decision, who)]
     if decision.allowed:
-        told += [_line("why" if first else "and", _basis(basis)) for first, basis in _marked(decision.bases)]
+        told += [_line("why" if first else "and", _basis(basis, names)) for first, basis in _marked(decision.bases)]
     else:
         told.append(_line("why", decision.message))
+        told += [_line("by" if first else "and", _restriction(one)) for first, one in _marked(decision.restrictions)]
         if decision.nearest is not None:
             told.append(_line("nearest", _path(decision.nearest)))
         told += [_line("try" if first else "or", remedy.sentence) for first, remedy in _marked(decision.remedies)]
@@ -65,7 +75,7 @@ def lines(decision: AccessDecision, who: str = NOBODY_NAMED) -> list[str]:
     return told
 
 
-def tree(explanation: Explanation, who: str = NOBODY_NAMED) -> Tree:
+def tree(explanation: Explanation, who: str = NOBODY_NAMED, names: Mapping[UUID, str] = NO_NAMES) -> Tree:
     """Everything there is to say, as a tree."""
     from rich.tree import Tree
 
@@ -81,12 +91,17 @@ def tree(explanation: Explanation, who: str = NOBODY_NAMED) -> Tree:
     )
     held = root.add("what held", style="default")
     for basis in decision.bases:
-        branch = held.add(_basis(basis))
+        branch = held.add(_basis(basis, names))
         branch.add(f"row {to_text(basis.id)}")
         if basis.under_id is not None:
-            branch.add(f"under it, the team's patient: row {to_text(basis.under_id)}")
+            under = "the team's patient" if basis.via_id is None else "what the provider who is covered holds"
+            branch.add(f"under it, {under}: row {to_text(basis.under_id)}")
     if not decision.bases:
         held.add(f"nothing ({decision.code}): {decision.message}")
+    if decision.restrictions:
+        taken = root.add("what takes it away", style="default")
+        for restriction in decision.restrictions:
+            taken.add(_restriction(restriction))
     if not decision.allowed:
         near = root.add("what came near", style="default")
         for path in explanation.missing:
@@ -115,9 +130,16 @@ def record(explanation: Explanation, *, whole: bool = False) -> dict[str, Any]:
         "believed_at": question.believed_at,
         "expires_at": decision.expires_at,
         "bases": [
-            {"kind": basis.kind, "id": basis.id, "under_id": basis.under_id, **_ends(basis.period)}
+            {
+                "kind": basis.kind,
+                "id": basis.id,
+                "under_id": basis.under_id,
+                "via_id": basis.via_id,
+                **_ends(basis.period),
+            }
             for basis in decision.bases
         ],
+        "restrictions": [{"kind": one.kind, "id": one.id} for one in decision.restrictions],
         "nearest": _missing(decision.nearest) if decision.nearest else None,
         "remedies": [{"kind": remedy.kind, "sentence": remedy.sentence} for remedy in decision.remedies],
         "entry": decision.id,
@@ -131,6 +153,7 @@ def flat(explanation: Explanation) -> dict[str, Any]:
     nearest = explanation.decision.nearest
     return told | {
         "bases": [basis.kind for basis in explanation.decision.bases],
+        "restrictions": [one.kind for one in explanation.decision.restrictions],
         "nearest": str(nearest) if nearest else None,
         "remedies": [remedy.kind for remedy in explanation.decision.remedies],
     }
@@ -142,8 +165,16 @@ def since_until(period: Period) -> str:
     return f"since {show(period.starts_at)}, {'open-ended' if until == 'open' else f'until {until}'}"
 
 
-def _basis(basis: Basis) -> str:
-    return f"{words(basis.kind)}, {since_until(basis.period)}"
+def _basis(basis: Basis, names: Mapping[UUID, str]) -> str:
+    what = words(basis.kind)
+    if basis.via_id is not None and basis.via_id in names:
+        what = f"standing in for {printable(names[basis.via_id])}"
+    return f"{what}, {since_until(basis.period)}"
+
+
+def _restriction(restriction: Restriction) -> str:
+    """Its kind and row; which label it is says nobody here."""
+    return f"{RESTRICTION_WORDS.get(restriction.kind, restriction.kind)} (row {to_text(restriction.id)})"
 
 
 def _path(path: MissingPath) -> str:
@@ -153,6 +184,9 @@ def _path(path: MissingPath) -> str:
             return f"{what}, which ended {show(path.period.ends_at)}"
         case "not-begun":
             return f"{what}, which begins {show(path.period.starts_at)}"
+        case "lapsed":
+            lacking = " and ".join(map(printable, path.lacking))
+            return f"{what}, suspended: rests on {lacking}, which {'does' if len(path.lacking) == 1 else 'do'} not hold"
         case _:
             return f"{what}, which holds but does not grant this action"
 
@@ -163,7 +197,7 @@ def words(kind: str) -> str:
 
 
 def _missing(path: MissingPath) -> dict[str, Any]:
-    return {"lack": path.lack, "kind": path.kind, "id": path.id, **_ends(path.period)}
+    return {"lack": path.lack, "kind": path.kind, "id": path.id, "lacking": list(path.lacking), **_ends(path.period)}
 
 
 def _ends(period: Period) -> dict[str, datetime]:

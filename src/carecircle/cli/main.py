@@ -14,20 +14,29 @@ from carecircle.cli import (
     adopt,
     ask,
     assign,
+    coverage,
+    credential,
+    credential_watch,
     db,
     demo,
     imports,
     leaving,
+    merging,
+    policy,
     quality,
     quality_primary,
     reassign,
+    referral,
     registering,
+    restrict,
     serving,
+    specialist,
+    team,
 )
 from carecircle.cli.exits import UNEXPECTED, UNREAD, exit_code
 from carecircle.cli.options import Invocation
 from carecircle.cli.output import SCHEMA_VERSION, Output, json_text, printable, say
-from carecircle.errors import CareCircleError
+from carecircle.errors import CareCircleError, RulesViolated, Violation
 
 app = typer.Typer(
     name="carecircle",
@@ -43,12 +52,22 @@ ASKING, KEEPING, RUNNING = "Ask", "Keep", "Run"
 app.command(rich_help_panel=ASKING)(ask.check)
 app.command("who-can", rich_help_panel=ASKING)(ask.who_can)
 app.command(rich_help_panel=ASKING)(ask.panel)
+assign.app.command()(specialist.specialist)
 app.add_typer(assign.app, name="assign", rich_help_panel=KEEPING)
 app.add_typer(reassign.app, name="reassign", rich_help_panel=KEEPING)
 app.command(rich_help_panel=KEEPING)(leaving.offboard)
+app.add_typer(referral.app, name="referral", rich_help_panel=KEEPING)
+app.add_typer(restrict.app, name="restrict", rich_help_panel=KEEPING)
+credential.app.command()(credential_watch.lapsing)
+credential.app.command()(credential_watch.suspended)
+app.add_typer(credential.app, name="credential", rich_help_panel=KEEPING)
+app.add_typer(policy.app, name="policy", rich_help_panel=KEEPING)
+registering.patient_app.command()(merging.merge)
+registering.patient_app.command()(merging.unmerge)
 app.add_typer(registering.patient_app, name="patient", rich_help_panel=KEEPING)
 app.add_typer(registering.provider_app, name="provider", rich_help_panel=KEEPING)
-app.add_typer(registering.team_app, name="team", rich_help_panel=KEEPING)
+app.add_typer(team.app, name="team", rich_help_panel=KEEPING)
+app.add_typer(coverage.app, name="coverage", rich_help_panel=KEEPING)
 app.add_typer(registering.organization_app, name="organization", rich_help_panel=KEEPING)
 app.add_typer(imports.app, name="import", rich_help_panel=KEEPING)
 quality.app.command()(leaving.gaps)
@@ -104,7 +123,7 @@ def _ran(arguments: Sequence[str] | None) -> int:
     try:
         app(args=None if arguments is None else list(arguments), obj=said)
     except CareCircleError as error:
-        _tell(said, error.message, error.code)
+        _tell(said, error.message, error.code, error.violations if isinstance(error, RulesViolated) else ())
         return exit_code(type(error))
     except Exception as error:  # noqa: BLE001  # the last door: a traceback's values may be a patient's
         _tell(
@@ -117,10 +136,19 @@ def _ran(arguments: Sequence[str] | None) -> int:
     return 0
 
 
-def _tell(said: Invocation, message: str, code: str) -> None:
+def _tell(said: Invocation, message: str, code: str, violations: Sequence[Violation] = ()) -> None:
+    """One sentence; where rules speak against it, each of them with its code on a line of its own."""
     if said.output is Output.json:
-        told: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "error": {"code": code, "message": message}}
-        say(json_text(told))
+        error: dict[str, Any] = {"code": code, "message": message}
+        if violations:
+            error["violations"] = [{"code": one.code, "sentence": one.sentence} for one in violations]
+        say(json_text({"schema_version": SCHEMA_VERSION, "error": error}))
+    elif violations:
+        say(
+            f"error: {'A rule speaks' if len(violations) == 1 else f'{len(violations)} rules speak'} against this [{code}]"
+        )
+        for one in violations:
+            say(f"  {printable(one.sentence)} [{printable(one.code)}]")
     else:
         say(f"error: {printable(message)} [{code}]")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +15,16 @@ from carecircle.cli import exits
 from carecircle.cli.circle import Desk, at_desk
 from carecircle.cli.options import OrganizationOption, OutputOption, Provider, instant
 from carecircle.cli.output import Output, console, emit, emit_one, note, say
-from carecircle.cli.reassign_output import STATUS, Part, show_done, show_letters, show_preview, status_row, text_of
+from carecircle.cli.reassign_output import (
+    STATUS,
+    Part,
+    left_alone,
+    show_done,
+    show_letters,
+    show_preview,
+    status_row,
+    text_of,
+)
 from carecircle.errors import ConfirmationRequired
 from carecircle.identifiers import parse_id
 
@@ -218,32 +227,26 @@ def _carry_out(
     from carecircle.database.session import transaction
     from carecircle.staffing import preview_service, running
 
-    async def work(desk: Desk) -> tuple[Progress, Status, Certificate]:
-        def steps() -> AsyncIterator[Progress]:
-            run = running.run_revert if backwards(before.state) else running.run_apply
-            return run(lambda: transaction(desk.circle.engine, desk.organization), plan_id, patients=batch)
-
+    async def work(desk: Desk) -> tuple[Progress, bool, Status, Certificate]:
         async def state(session: AsyncSession) -> Status:
             return (await preview_service.statuses(session, reassignment_id=plan_id))[0]
 
-        before = await desk.read(state)
+        reverting = backwards((await desk.read(state)).state)
+        run = running.run_revert if reverting else running.run_apply
         with _bar() as tell:
-            async for progress in steps():
+            async for progress in run(
+                lambda: transaction(desk.circle.engine, desk.organization), plan_id, patients=batch
+            ):
                 tell(progress)
         certified = await desk.read(lambda session: preview_service.certificate(session, reassignment_id=plan_id))
-        return progress, await desk.read(state), certified
+        return progress, reverting, await desk.read(state), certified
 
-    progress, reached, certified = at_desk(organization, work)
+    progress, reverting, reached, certified = at_desk(organization, work)
     show_done(progress, reached, certified, output)
-    skipped = progress.outcomes["changed-since"]
-    if skipped:
-        note(
-            f"{skipped:,} facts were left alone, because somebody changed them (or the patient's primary) since.",
-            output,
-        )
-    if reached.state in ("applying", "applied") and (certified.without or skipped):
-        raise typer.Exit(exits.FINDINGS)
-    if reached.state in ("reverting", "reverted") and skipped:
+    left = left_alone(reached, "revert" if reverting else "apply")
+    for sentence in left:
+        note(sentence, output)
+    if left or (certified.without and not reverting):
         raise typer.Exit(exits.FINDINGS)
 
 

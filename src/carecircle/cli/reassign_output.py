@@ -22,6 +22,18 @@ LETTERS = ("patient", "provider", "effective_at")
 WITHOUT = ("patient", "reason")
 
 
+# What apply or revert leaves as it is, by outcome, and why; `{}` is how many.
+LEFT_ALONE = {
+    "changed-since": "{} left alone: somebody changed them (or the patient's primary) since.",
+    "destination-suspended": "{} left with the leaver: who should take them is suspended.",
+    "destination-objected": "{} left with the leaver: the patient objects to who should take them.",
+    "destination-unqualified": "{} left with the leaver: who should take them lacks a credential on which they, or what goes"
+    " with them, rest.",
+    "already-covers": "{} left with the leaver: who should stand in from then on does so already.",
+    "still-needed": "{} left in force: others stand in for the leaver, with whom something stays.",
+}
+
+
 class Part(StrEnum):
     """What of a plan to show."""
 
@@ -108,6 +120,15 @@ def show_preview(seen: Preview, part: Part, output: Output) -> None:
 def show_letters(found: list[Letter], output: Output) -> None:
     rows = [{"patient": one.patient_id, "provider": one.provider_id, "effective_at": one.effective_at} for one in found]
     emit(rows, columns=LETTERS, name="letters", how=output)
+
+
+def left_alone(reached: Status, step: str) -> list[str]:
+    """What a step left as it is, in all its runs: one sentence for each reason."""
+    return [
+        why.format(f"{count:,}")
+        for outcome, why in LEFT_ALONE.items()
+        if (count := reached.outcomes.get((step, outcome)))
+    ]
 
 
 def status_row(one: Status, output: Output) -> dict[str, Any]:

@@ -10,12 +10,13 @@ from uuid import UUID
 import typer
 
 from carecircle.cli import restrict_effect
-from carecircle.cli.careful import agreed, changed, command, counted, require_terminal
+from carecircle.cli.careful import agreed, changed, command, counted, require_terminal, undoing, until
 from carecircle.cli.circle import Desk, at_desk
 from carecircle.cli.options import AsOfOption, OrganizationOption, OutputOption, Patient, Provider, instant
 from carecircle.cli.output import Output, emit, emit_one, note, say
 from carecircle.errors import InvalidRequest
 from carecircle.identifiers import parse_id
+from carecircle.period import show
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -33,9 +34,7 @@ BY_WORD = {
 }  # fmt: skip
 WORD_OF = {code: word for word, code in BY_WORD.items()}
 
-Label = Annotated[
-    str, typer.Argument(metavar="LABEL", help=f"{', '.join(BY_WORD)}; or {', '.join(BY_WORD.values())}.")
-]
+Label = Annotated[str, typer.Argument(metavar="LABEL", help=f"{', '.join(BY_WORD)}; or {', '.join(BY_WORD.values())}.")]
 From = Annotated[str | None, typer.Option("--from", metavar="INSTANT", help="Starts at; now.")]
 Until = Annotated[str | None, typer.Option("--until", metavar="INSTANT", help="Ends at; until it is lifted.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it would take away.")]
@@ -47,7 +46,7 @@ def object_(
     patient: Patient,
     provider: Provider,
     from_: From = None,
-    until: Until = None,
+    until_: Until = None,
     dry_run: DryRun = False,
     organization: OrganizationOption = None,
     output: OutputOption = Output.table,
@@ -58,7 +57,7 @@ def object_(
     """
     from carecircle.restrictions.service import object_to
 
-    starts_at, ends_at = instant(from_), instant(until)
+    starts_at, ends_at = instant(from_), instant(until_)
     _add(
         organization,
         output,
@@ -75,7 +74,7 @@ def object_(
 def suspend(
     provider: Provider,
     from_: From = None,
-    until: Until = None,
+    until_: Until = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     organization: OrganizationOption = None,
@@ -89,7 +88,7 @@ def suspend(
 
     if not (yes or dry_run):
         require_terminal("This keeps the provider from every patient.")
-    starts_at, ends_at = instant(from_), instant(until)
+    starts_at, ends_at = instant(from_), instant(until_)
     _add(
         organization,
         output,
@@ -106,7 +105,7 @@ def label(
     patient: Patient,
     label: Label,
     from_: From = None,
-    until: Until = None,
+    until_: Until = None,
     dry_run: DryRun = False,
     organization: OrganizationOption = None,
     output: OutputOption = Output.table,
@@ -117,7 +116,7 @@ def label(
     """
     from carecircle.restrictions import service
 
-    code, starts_at, ends_at = _code(label), instant(from_), instant(until)
+    code, starts_at, ends_at = _code(label), instant(from_), instant(until_)
     _add(
         organization,
         output,
@@ -229,7 +228,7 @@ def _add(
     if row is not None:
         undo = command(organization, "restrict", "lift", row.id)
         beside = {} if output is Output.table else {"effect": told}
-        changed({**_record(row, name), **beside}, [undo], output)
+        changed(_sentence(row, name), {**_record(row, name), **beside}, [undo], output)
     elif output is not Output.table:
         emit_one({"dry_run": True, "effect": told}, how=output)
     else:
@@ -237,21 +236,43 @@ def _add(
 
 
 def _lifted(organization: str | None, work: Callable[[AsyncSession], Awaitable[list[Row]]], output: Output) -> None:
-    rows = at_desk(organization, lambda desk: desk.change(work))
-    for row in rows:
-        changed({**_record(row, None), "lifted": True}, [_again(organization, row)], output)
+    from carecircle.database.session import instant as clock
+
+    async def lifted(session: AsyncSession) -> tuple[list[Row], datetime]:
+        return await work(session), await clock(session)
+
+    rows, now = at_desk(organization, lambda desk: desk.change(lifted))
+    undo = [_again(organization, row, now) for row in rows]
+    if output is Output.table:
+        print(
+            f"Lifted: {counted(len(rows), 'restriction')}. What it took away is back, unless another one takes it away too."
+        )
+    else:
+        told = [_record(row, None) for row in rows]
+        emit(told, columns=tuple(told[0]), name="lifted", how=output, beside={"undo": undo})
+    undoing(undo, output)
 
 
-def _again(organization: str | None, row: Row) -> str:
+def _again(organization: str | None, row: Row, now: datetime) -> str:
     """The command that records what was lifted once more, for what is left of its period."""
     from carecircle.period import FOREVER
 
-    until: list[str | datetime] = ["--until", row.ends_at] if row.ends_at != FOREVER else []
+    period: list[str | datetime] = ["--from", row.starts_at] if row.starts_at > now else []
+    period += ["--until", row.ends_at] if row.ends_at != FOREVER else []
     patient = [row.patient_id] if row.patient_id else []
     if hasattr(row, "label"):
-        return command(organization, "restrict", "label", *patient, WORD_OF.get(row.label, row.label), *until)
+        return command(organization, "restrict", "label", *patient, WORD_OF.get(row.label, row.label), *period)
     kind = "object" if row.kind == "objection" else "suspend"
-    return command(organization, "restrict", kind, *patient, row.provider_id, *until)
+    return command(organization, "restrict", kind, *patient, row.provider_id, *period)
+
+
+def _sentence(row: Row, name: str | None) -> str:
+    begins = "now" if row.starts_at == row.recorded_at else show(row.starts_at)
+    period = f"from {begins} {until(row.ends_at, 'until this is lifted')}"
+    if hasattr(row, "label"):
+        return f"Recorded: {period}, only a direct assignment lets in to this patient."
+    whom = "every patient" if row.patient_id is None else "this patient"
+    return f"Recorded: {period}, nothing lets {name or 'this provider'} in to {whom}."
 
 
 def _record(row: Row, name: str | None) -> dict[str, Any]:

@@ -30,7 +30,8 @@ async def objected(desk: Desk, patient: str, provider: str, at: datetime | None)
     who = (await desk.names([provider_id])).get(provider_id, NOBODY_NAMED)
     when = _when(at)
     if decision.restrictions:
-        return f"{_capital(who)} is kept from this patient {when} already, by {_kinds(r.kind for r in decision.restrictions)}."
+        kinds = ", ".join(dict.fromkeys(one.kind for one in decision.restrictions))
+        return f"{_capital(who)} is kept from this patient {when} already ({kinds})."
     if not decision.bases:
         return f"{_capital(who)} has no way in to this patient {when}; none that is recorded later will let them in."
     ways = ", ".join(dict.fromkeys(words(basis.kind) for basis in decision.bases))
@@ -41,11 +42,15 @@ async def suspended(desk: Desk, provider: str, at: datetime | None) -> str:
     """How many patients this provider loses."""
     listing = await desk.circle.access.list_patients(provider, as_of=at, purpose=PURPOSE)
     _require_known(listing)
+    if not listing.rows:
+        return (
+            f"This provider can read no patient's record {_when(at)}; nothing that is recorded later will let them in."
+        )
     primary = sum("primary" in row.bases for row in listing.rows)
     return (
-        f"This keeps the provider from {_all(len(listing.rows), 'patient')} whose record they can read {_when(at)}; "
-        f"they are primary for {primary:,} of them. What they hold stays on record and comes back when this is lifted. "
-        "Whoever stands in for them keeps access; see that somebody does."
+        f"This provider can read the records of {counted(len(listing.rows), 'patient')} {_when(at)}, and is primary for "
+        f"{primary:,} of them; nothing lets them in to any while this holds. What they hold stays on record and comes back "
+        "when it is lifted. Whoever stands in for them keeps access; see that somebody does."
     )
 
 
@@ -83,14 +88,6 @@ def _require_known(listing: Listing) -> None:
         raise PatientNotRegistered
     if listing.code == "unknown-provider":
         raise ProviderNotRegistered
-
-
-def _kinds(kinds: Collection[str] | object) -> str:
-    return ", ".join(dict.fromkeys(map(str, kinds)))  # type: ignore[call-overload]
-
-
-def _all(number: int, noun: str) -> str:
-    return f"all {counted(number, noun)}" if number != 1 else f"the 1 {noun}"
 
 
 def _when(at: datetime | None) -> str:

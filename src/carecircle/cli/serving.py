@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -15,6 +16,13 @@ from carecircle.settings import Settings
 
 HOST = "127.0.0.1"
 PORT = 8080
+
+
+class Permission(StrEnum):
+    """What a token lets its holder do: ask only, or change things too."""
+
+    ask = "ask"
+    change = "change"
 
 
 def serve(
@@ -50,20 +58,25 @@ def require_free(host: str, port: int) -> None:
 
 def token(
     hours: Annotated[float, typer.Option(min=0.01, max=24 * 31, help="How long it is believed.")] = 8,
+    may: Annotated[
+        Permission, typer.Option("--may", help="What it permits: to ask, or to change things and to ask.")
+    ] = Permission.ask,
     organization: OrganizationOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Mint a development token for one organization; it names you as the actor.
+    """Mint a development token for one organization; it names you as the actor. It may only ask, unless said otherwise.
 
     Example: curl -H "Authorization: Bearer $(carecircle token --organization north-hospital)" …
     """
     from carecircle.api.tokens import mint
 
     async def work(desk: Desk) -> str:
-        return mint(desk.circle.keyring, organization_id=desk.organization, actor=desk.actor, hours=hours)
+        return mint(
+            desk.circle.keyring, organization_id=desk.organization, actor=desk.actor, hours=hours, may=[may.value]
+        )
 
     minted = at_desk(organization, work)
     if output is Output.json:
-        emit_json({"token": minted, "hours": hours})
+        emit_json({"token": minted, "hours": hours, "may": may.value})
     else:
         print(minted)

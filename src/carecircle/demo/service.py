@@ -24,10 +24,11 @@ from carecircle.database.facts import Table, supersede
 from carecircle.database.reach import Reach
 from carecircle.database.roles import open_connection
 from carecircle.database.session import instant, transaction
-from carecircle.demo.facts import WRONG, Drawn, draw, fixed_id
+from carecircle.demo.around_service import surround, surrounded_at
+from carecircle.demo.facts import DAY, WRONG, Drawn, draw, fixed_id
 from carecircle.demo.findings import left_over
-from carecircle.demo.people import HOUSES, House
-from carecircle.demo.stories import CORRECTIONS, Asked, Instants, middle
+from carecircle.demo.people import HOUSES, NORTH, House
+from carecircle.demo.stories import CORRECTIONS, Asked, Instants
 from carecircle.directory.service import find_organization, register_organization, sealed_demographics
 from carecircle.directory.tables import Patient, PatientIdentifier, Provider, ProviderIdentifier
 from carecircle.errors import OrganizationNotFound
@@ -86,6 +87,8 @@ async def build(engine: AsyncEngine, keyring: Keyring, *, beginning: Callable[[]
                     await _fill(session, keyring, tenant, house)
             async with transaction(engine, tenant) as session:
                 await _correct(session, tenant, house)
+                if house is NORTH:
+                    await surround(session, keyring, tenant, house, BUILDER)
             organizations[house.slug] = tenant
     return Built(organizations, fresh)
 
@@ -111,7 +114,10 @@ async def _alone(engine: AsyncEngine) -> AsyncIterator[None]:
 
 
 async def instants_of(session: AsyncSession, tenant: OrganizationId, house: House, asked: Asked) -> Instants:
-    """The clocks of a question, read from the fact it is about."""
+    """The clocks of a question, read from the facts it is about."""
+    made = await surrounded_at(session, tenant, house) if asked.earlier is not None else None
+    if made is not None and asked.earlier is not None:
+        return Instants(earlier=(made - DAY * asked.earlier).replace(minute=0, second=0, microsecond=0))
     if asked.at == "now":
         return Instants()
     patient_id, provider_id = (fixed_id(house.slug, short) for short in asked.about)
@@ -124,11 +130,7 @@ async def instants_of(session: AsyncSession, tenant: OrganizationId, house: Hous
             )
         )
     ).first()
-    if fact is None:
-        return Instants()
-    if asked.at == "while it held":
-        return Instants(as_of=middle(fact.starts_at, fact.ends_at))
-    return Instants(believed_at=fact.recorded_at)
+    return Instants() if fact is None else Instants(believed_at=fact.recorded_at)
 
 
 async def count_entries(reach: Reach, tenant: OrganizationId, entries: Sequence[UUID]) -> int:

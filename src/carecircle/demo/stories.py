@@ -8,7 +8,7 @@ from typing import Literal
 
 from carecircle.assignments.rules import AssignmentType
 
-Instant = Literal["now", "while it held", "before the correction"]
+Instant = Literal["now", "before the correction"]
 
 # Patients of North Hospital with a part to play.
 AT_HOME = "N-0001"
@@ -16,6 +16,16 @@ ON_THE_WARD = "N-0002"
 DISCHARGED = "N-0003"
 CORRECTED = "N-0004"
 CAST = (AT_HOME, ON_THE_WARD, DISCHARGED, CORRECTED)
+# These three come after those who are drawn.
+PROMINENT = "N-2201"
+REFERRED = "N-2202"
+OPENED_TWICE = "N-2203"
+
+CARDIOLOGY = "Ward 2 Cardiology"
+ENDOCRINOLOGY = "207RE0101X"
+OBJECTS_TO = "tanaka"
+# Who is covered tonight, and by whom.
+ON_CALL = (("okafor", "haddad"), ("haddad", "nakamura"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +52,23 @@ PARTS = (
     Part(CORRECTED, "petrov", "consulting", 40),
 )
 CORRECTIONS = {(CORRECTED, "petrov"): "yilmaz"}
-WARD_OF = {ON_THE_WARD: "Ward 2 Cardiology"}
+WARD_OF = {ON_THE_WARD: CARDIOLOGY}
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question, and why it is worth asking."""
+    """One question, why it is worth asking, and the code of its answer.
+
+    With `earlier`, it is asked again as of so many days before the demo was made complete: then the answer was yes.
+    """
 
     why: str
     provider: str
     action: str
     patient: str
+    expected: str = "allowed"
     at: Instant = "now"
+    earlier: int | None = None
 
     @property
     def about(self) -> tuple[str, str]:
@@ -63,29 +78,37 @@ class Asked:
 QUESTIONS = (
     Asked("Dr. Okafor is the patient's own doctor", "okafor", "read", AT_HOME),
     Asked("Dr. Lindqvist treated the same patient three years ago, and has no business here now",
-          "lindqvist", "read", AT_HOME),
+          "lindqvist", "read", AT_HOME, "no-relationship"),
+    Asked("Dr. Haddad is on call for Dr. Okafor tonight", "haddad", "read", AT_HOME),
+    Asked("Dr. Nakamura is on call for Dr. Haddad: access passes one hop, so nothing of Dr. Okafor's comes with it",
+          "nakamura", "read", AT_HOME, "no-relationship"),
+    Asked("A second record of the same patient was merged into the first; its number still leads there",
+          "okafor", "read", OPENED_TWICE),
     Asked("Claire Moreau is a nurse on the ward where another patient lies: no assignment, but a seat on the ward's team",
           "moreau", "write", ON_THE_WARD),
-    Asked("She wants to order a drug; a nurse's seat grants reading and writing", "moreau", "order", ON_THE_WARD),
-    Asked("Dr. Novak was consulted, and his part has ended", "novak", "read", DISCHARGED),
-    Asked("Was he right to look in on a day in between? Old access can be accounted for",
-          "novak", "read", DISCHARGED, "while it held"),
-    Asked("Dr. Petrov was entered by mistake; the mistake has been corrected", "petrov", "read", CORRECTED),
+    Asked("She wants to order a drug; a nurse's seat grants reading and writing",
+          "moreau", "order", ON_THE_WARD, "action-not-granted"),
+    Asked("Yui Tanaka has the same seat, and the patient objects to her: that beats any seat",
+          "tanaka", "read", ON_THE_WARD, "restricted", earlier=1),
+    Asked("Somebody whom the newspapers know lies there too: the seat that let Claire Moreau in does so no longer",
+          "moreau", "read", PROMINENT, "restricted", earlier=2),
+    Asked("Who treats that patient by name, may", "rossi", "read", PROMINENT),
+    Asked("Dr. Yilmaz was assigned on a referral, and the referral has ended",
+          "yilmaz", "read", REFERRED, "no-relationship", earlier=10),
+    Asked("Dr. Novak's rests on a licence, which has lapsed; renewing the licence brings it back",
+          "novak", "read", REFERRED, "no-relationship", earlier=10),
+    Asked("Dr. Petrov was entered by mistake; the mistake has been corrected",
+          "petrov", "read", CORRECTED, "no-relationship"),
     Asked("Why was he let in before? Because this was believed then", "petrov", "read", CORRECTED,
-          "before the correction"),
-    Asked("Nobody knows this action: denied, and recorded all the same", "okafor", "prescribe", AT_HOME),
-    Asked("Dr. Ito works at Harbour Clinic, another organization: here nobody knows her", "ito", "read", AT_HOME),
+          at="before the correction"),
+    Asked("Dr. Ito works at Harbour Clinic, another organization: here nobody knows her",
+          "ito", "read", AT_HOME, "unknown-provider"),
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Instants:
-    """The two clocks of one question; None means now."""
+    """What was believed when (None: now) a question goes by, and as of when it is asked again, if it is."""
 
-    as_of: datetime | None = None
     believed_at: datetime | None = None
-
-
-def middle(starts_at: datetime, ends_at: datetime) -> datetime:
-    """An instant when an ended part held, at a full hour."""
-    return (starts_at + (ends_at - starts_at) / 2).replace(minute=0, second=0, microsecond=0)
+    earlier: datetime | None = None

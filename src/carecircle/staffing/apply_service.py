@@ -31,6 +31,7 @@ from carecircle.staffing.turnover_service import Held, Successor, by_id, close, 
 HANDED_OVER, ENDED, CHANGED, OVER = "handed-over", "ended", "changed-since", "over-already"
 SUSPENDED, OBJECTED, UNQUALIFIED = "destination-suspended", "destination-objected", "destination-unqualified"
 STAYS = (SUSPENDED, OBJECTED, UNQUALIFIED, COVERS)
+LEFT_ALONE = (CHANGED, *STAYS, STILL_NEEDED)
 
 
 @dataclass(frozen=True, slots=True)

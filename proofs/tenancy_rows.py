@@ -1,0 +1,143 @@
+"""One honest row for every table that holds what people say: what a tenant is filled with, and what tests vary.
+
+A fact's own columns only: its ids and clocks are whoever inserts it to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import asyncpg
+
+Row = dict[str, object]
+
+
+@dataclass(frozen=True)
+class People:
+    """Registered in one organization: three providers, three patients and a team; `slug` tells whose rows these are."""
+
+    organization: UUID
+    providers: tuple[UUID, UUID, UUID]
+    patients: tuple[UUID, UUID, UUID]
+    team: UUID
+    slug: str
+    now: datetime
+
+
+def honest_facts(people: People) -> dict[str, Row]:
+    """By table, what a fact says."""
+    one, two, _ = people.providers
+    patient, other_patient, third_patient = people.patients
+    team, slug = people.team, people.slug
+    end = people.now + timedelta(days=1)
+    since: Row = {"starts_at": people.now}
+    return {
+        "provider_roles": {"provider_id": one, "role_code": f"role of {slug}", **since},
+        "patient_assignments": {
+            "patient_id": patient, "provider_id": one, "assignment_type": "consulting", "scope": ["read"],
+            "rests_on": ["licence"], "referral_id": uuid4(), "ends_at": end, **since,
+        },
+        "care_team_patients": {"care_team_id": team, "patient_id": patient, **since},
+        "care_team_members": {
+            "care_team_id": team, "provider_id": one, "member_role": "nurse", "scope": ["read"],
+            "rests_on": ["licence"], **since,
+        },
+        "care_team_closures": {"care_team_id": team, **since},
+        "findings": {"code": "test", "sentence": f"Something at {slug}.", "source_record": uuid4().hex},
+        "panel_capacities": {"provider_id": one, "capacity": 7, "accepts_new": True, **since},
+        "provider_credentials": {
+            "provider_id": one, "kind": "licence", "code": f"licence of {slug}", "system": "urn:licences", **since,
+        },
+        "provider_absences": {"provider_id": one, "ends_at": end, **since},
+        "policies": {
+            "version": 1, "document": f'{{"note": "policy of {slug}"}}', "actions": [f"act-{slug}"], **since,
+        },
+        "patient_merges": {"patient_id": third_patient, "into_patient_id": other_patient, **since},
+        "referrals": {
+            "patient_id": patient, "referring_provider_id": one, "provider_id": two,
+            "specialty_code": f"specialty of {slug}", "ends_at": end, **since,
+        },
+        "coverage_arrangements": {
+            "arrangement_id": uuid4(), "covered_provider_id": one, "covering_provider_id": two,
+            "coverage_type": "full", "scope": ["read"], "rests_on": ["licence"], "duty_ends_at": end, "ends_at": end,
+            **since,
+        },
+        "access_restrictions": {"kind": "objection", "provider_id": one, "patient_id": patient, **since},
+        "patient_labels": {"patient_id": patient, "label": "CEL", **since},
+    }  # fmt: skip
+
+
+def honest_entities(people: People) -> dict[str, Row]:
+    """By table, in an order that their foreign keys allow, what a row says that is no fact."""
+    one, two, _ = people.providers
+    reassignment, item = uuid4(), uuid4()
+    return {
+        "units": {"id": uuid4(), "name": f"Ward {people.slug}", "value": people.slug},
+        "source_records": {"source": "proof", "record": f"record of {people.slug}", "digest": people.slug.encode()},
+        "specialties": {"system": "urn:specialties", "code": people.slug, "display": f"Specialty of {people.slug}"},
+        "reassignments": {
+            "id": reassignment, "provider_id": one, "effective_at": people.now, "entry_id": uuid4(),
+        },
+        "reassignment_destinations": {"reassignment_id": reassignment, "provider_id": two, "cap": 3},
+        "reassignment_items": {
+            "reassignment_id": reassignment, "id": item, "kind": "assignment", "fact_id": uuid4(),
+            "named": f"named by {people.slug}", "patient_id": people.patients[0], "provider_id": two,
+            "planned": "hand-over", "reason": f"reason of {people.slug}",
+        },
+        "reassignment_outcomes": {
+            "reassignment_id": reassignment, "item_id": item, "step": "apply", "outcome": f"done by {people.slug}",
+        },
+    }  # fmt: skip
+
+
+async def insert(connection: asyncpg.Connection, organization: UUID, table: str, row: Row) -> None:
+    """Insert a row as whoever is connected. Raises asyncpg's errors."""
+    said = {"organization_id": organization, **row}
+    places = ", ".join(f"${n}" for n in range(1, len(said) + 1))
+    await connection.execute(f"insert into carecircle.{table} ({', '.join(said)}) values ({places})", *said.values())
+
+
+async def fill(connection: asyncpg.Connection, people: People) -> None:
+    """A row in every table, of facts one that is closed and one that followed it, as the app role does it.
+
+    Raises RuntimeError when an honest closing is refused: then the refusals of others would prove nothing.
+    """
+    tenant = people.organization
+    for table, row in honest_facts(people).items():
+        for closing in (True, False):
+            id_ = uuid4()
+            async with as_tenant(connection, tenant):
+                await insert(connection, tenant, table, {"id": id_, "lineage_id": id_, "entry_id": id_, **row})
+                if closing and await connection.execute(CLOSE.format(table=table), tenant, id_) != "UPDATE 1":
+                    raise RuntimeError(f"an honest closing was refused in {table}")
+    async with as_tenant(connection, tenant):
+        for table, row in honest_entities(people).items():
+            await insert(connection, tenant, table, row)
+
+
+CLOSE = """
+  update carecircle.{table} set superseded_at = statement_timestamp(), superseded_xid = pg_current_xact_id(),
+    superseded_entry_id = id where organization_id = $1 and id = $2"""
+
+
+@asynccontextmanager
+async def as_tenant(connection: asyncpg.Connection, organization: UUID) -> AsyncIterator[None]:
+    """A transaction of one tenant."""
+    async with connection.transaction():
+        await connection.execute(f"set local carecircle.organization_id = '{organization}'")
+        yield
+
+
+FACT_TABLES = """
+  select c.relname::text from pg_class c
+  where c.relnamespace = 'carecircle'::regnamespace and c.relkind in ('r', 'p') and exists (
+    select from pg_attribute a where a.attrelid = c.oid and a.attname = 'superseded_xid') order by 1"""
+
+
+async def fact_tables(connection: asyncpg.Connection) -> list[str]:
+    """Every fact table that the catalog knows: one whose rows are superseded."""
+    return [row[0] for row in await connection.fetch(FACT_TABLES)]

@@ -1,0 +1,52 @@
+"""Every router under /v1, and how their errors are answered."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+
+from carecircle.api.invalid import invalid
+from carecircle.api.problems import problem
+from carecircle.api.v1 import (
+    absences,
+    assignments,
+    care_teams,
+    coverage,
+    credentials,
+    members,
+    patients,
+    policy,
+    referrals,
+    responsibility,
+    restrictions,
+    rotas,
+    validations,
+)
+from carecircle.errors import CareCircleError
+
+ROUTERS = (
+    care_teams.router, members.router, coverage.router, rotas.router, absences.router, responsibility.router,
+    credentials.router, referrals.router, assignments.router, validations.router, restrictions.router, policy.router,
+    patients.router,
+)  # fmt: skip
+
+
+def mount(pages: FastAPI) -> None:
+    """Add the routes to an app whose gate puts a Door into each request's scope."""
+    for router in ROUTERS:
+        pages.include_router(router)
+
+    @pages.exception_handler(RequestValidationError)
+    async def unreadable(_: Request, error: RequestValidationError) -> Response:
+        return answer(invalid(error.errors()))
+
+    @pages.exception_handler(CareCircleError)
+    async def refused(_: Request, error: CareCircleError) -> Response:
+        return answer(error)
+
+
+def answer(error: CareCircleError) -> Response:
+    """An error as RFC 9457 has it."""
+    status, body = problem(error)
+    return Response(body, status, media_type="application/problem+json")
