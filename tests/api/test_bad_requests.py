@@ -93,6 +93,46 @@ def test_what_is_no_json_too_large_or_too_deep_is_refused(in_hospital: Run) -> N
     in_hospital(body)
 
 
+def test_a_policy_too_deep_or_unprintable_is_refused(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        async with open_clinic(hospital) as clinic:
+            deep = "[" * 900 + "]" * 900
+            for said in (
+                f'{{"actions": {deep}}}',
+                '{"actions": ["\\ud800"]}',
+                '{"role_credentials": {"a\\u0000": ["b"]}}',
+            ):
+                answer = await clinic.client.put(
+                    "/v1/policy", content=f'{{"document": {said}}}', headers={"content-type": "application/json"}
+                )
+                told = answer.json()
+                assert (answer.status_code, told["code"]) == (400, "invalid-request"), said[:40]
+                assert [one["where"] for one in told["errors"]] == ["body.document"]
+            document = {"conflicting_roles": [["nurse", "resident"]], "role_credentials": {"nurse": ["licence"]}}
+            await clinic.json("PUT", "/v1/policy", {"document": document})
+
+    in_hospital(body)
+
+
+def test_instants_at_the_end_of_the_calendar_and_zones_in_an_address(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        async with open_clinic(hospital) as clinic:
+            late = "9998-12-31T00:00:00Z"
+            for path in (
+                f"/v1/coverage-forecast?days=400&starts_at={late}",
+                f"/v1/coverage-arrangements?days=400&as_of={late}",
+            ):
+                assert (await clinic.json("GET", path, status=400))["code"] == "invalid-instant"
+            for zone in ("+02:00", "%2B02:00", "-02:00", "Z"):
+                await clinic.json("GET", f"/v1/care-teams?as_of=2026-01-31T08:00:00{zone}")
+            for spoilt in ("2026-01-31 08:00", "2026-01-31T08:00:00", "now", ""):
+                assert (await clinic.json("GET", f"/v1/care-teams?as_of={spoilt}", status=400))[
+                    "code"
+                ] == "invalid-request"
+
+    in_hospital(body)
+
+
 def test_an_address_holds_only_ids_of_ours(in_hospital: Run) -> None:
     async def body(hospital: Hospital) -> None:
         async with open_clinic(hospital) as clinic:

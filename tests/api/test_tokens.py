@@ -1,18 +1,24 @@
-"""Tokens that are signed validly and yet cannot be believed."""
+"""What tokens permit, and tokens that are signed validly and yet cannot be believed."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
-from carecircle.api.tokens import ALGORITHM, AUDIENCE, ISSUER, Gate
+from carecircle import Actor
+from carecircle.api.tokens import ALGORITHM, AUDIENCE, ISSUER, Gate, mint
+from carecircle.cli.main import run
 from carecircle.database.crypto import Keyring
+from carecircle.database.embedded import EmbeddedServer
 from carecircle.errors import Unauthenticated
 from carecircle.identifiers import new_id, to_text
+from tests.conftest import Hospital
 
 
 @pytest.mark.parametrize("end", [10**400, -(10**400), 1e308 * 10])
@@ -27,3 +33,51 @@ def test_an_end_beyond_all_time_is_not_believed(tmp_path: Path, end: float) -> N
     assert gate.admit(bearer(int(time.time()) + 60)).actor.name == "a"
     with pytest.raises(Unauthenticated):
         gate.admit(bearer(end))
+
+
+def test_a_token_permits_asking_and_changing_only_where_it_says_so(tmp_path: Path) -> None:
+    keyring = Keyring.open(tmp_path)
+    gate = Gate(keyring)
+
+    def bearer(**said: Any) -> bytes:
+        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "a", "org": to_text(new_id()), "exp": int(time.time()) + 60}
+        return (
+            b"Bearer " + jwt.encode({"alg": ALGORITHM}, claims | said, OctKey.import_key(keyring.token_key())).encode()
+        )
+
+    asking = mint(keyring, organization_id=new_id(), actor=Actor("a"))
+    changing = mint(keyring, organization_id=new_id(), actor=Actor("a"), may=["change"])
+    assert gate.admit(b"Bearer " + asking.encode()).may == {"ask"}
+    assert gate.admit(b"Bearer " + changing.encode()).may == {"ask", "change"}
+    assert gate.admit(bearer()).may == {"ask"}
+    assert gate.admit(bearer(may=[])).may == {"ask"}
+    for spoilt in ("change", {"change": True}, [["change"]], 1):
+        with pytest.raises(Unauthenticated):
+            gate.admit(bearer(may=spoilt))
+
+
+def test_the_command_mints_what_is_asked_for(
+    in_hospital: Callable[[Callable[[Hospital], Any]], Any],
+    server: EmbeddedServer,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def slug(hospital: Hospital) -> str:
+        return hospital.slug
+
+    monkeypatch.setenv("CARECIRCLE_DATABASE_URL", server.admin_url)
+    organization = in_hospital(slug)
+
+    def minted(*options: str) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as ended:
+            run(["token", "--organization", organization, *options])
+        return int(ended.value.code or 0), capsys.readouterr().out.strip()
+
+    gate = Gate(Keyring.open(home))
+    for options, may in (((), {"ask"}), (("--may", "ask"), {"ask"}), (("--may", "change"), {"ask", "change"})):
+        code, token = minted(*options)
+        assert code == 0
+        assert gate.admit(f"Bearer {token}".encode()).may == may
+    assert '"may":"change"' in minted("--may", "change", "--output", "json")[1].replace(" ", "")
+    assert minted("--may", "everything")[0] == 2

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from carecircle.cli import reassign_output
 from carecircle.cli.main import run
 from carecircle.database.embedded import EmbeddedServer
 from carecircle.database.reach import Reach
 from carecircle.identifiers import new_id, to_text
+from carecircle.staffing.apply_service import LEFT_ALONE
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,22 @@ def test_from_plan_to_revert(typed: Typed, tmp_path: Path) -> None:
     assert "reverted" in typed("reassign", "revert", plan, "--yes", "--batch", "3")
     assert len(typed("panel", "rossi", "-o", "csv").splitlines()) == 6
     typed("reassign", "apply", plan, "--yes", code=6)
+
+
+def test_what_is_left_alone_is_told_by_resume_too(typed: Typed) -> None:
+    typed("assign", "add", "N-0", "okafor")
+    plan = str(typed.json("reassign", "plan", "okafor", "--to", "lind")["reassignment"])
+    typed("restrict", "suspend", "lind", "--yes")
+    applied = typed.json("reassign", "apply", plan, "--yes", code=11)
+    assert applied["done_now"] == {"destination-suspended": 1}
+    assert applied["certificate"]["without"] == [], (
+        "nobody lost their primary: what was left alone is a finding all the same"
+    )
+    with pytest.raises(SystemExit) as ended:
+        run(("reassign", "resume", plan))
+    assert ended.value.code == 11
+    assert "1 left with the leaver: who should take them is suspended." in typed.capfd.readouterr().err
+    assert set(reassign_output.LEFT_ALONE) == set(LEFT_ALONE), "every such outcome has its sentence"
 
 
 def test_offboarding_and_gaps(typed: Typed) -> None:

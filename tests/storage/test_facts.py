@@ -15,12 +15,11 @@ import pytest
 from proofs.tenancy_rows import People, fact_tables, honest_facts
 from tests.architecture.catalog import rolled_back
 from tests.conftest import Hospital
+from tests.storage.registered import registered
 
 from carecircle.assignments.service import add_assignment
-from carecircle.care_teams.service import create_team
 from carecircle.database.facts import supersede
 from carecircle.database.reach import Reach
-from carecircle.database.session import instant
 from carecircle.errors import StaleVersion
 
 Run = Callable[[Callable[[Hospital], Any]], Any]
@@ -85,16 +84,6 @@ async def facts(hospital: Hospital, table: str) -> AsyncIterator[Facts]:
         yield Facts(connection, hospital.organization, table, honest_facts(people)[table])
     finally:
         await connection.close()
-
-
-async def registered(hospital: Hospital) -> People:
-    """Three providers, three patients and a team of this hospital."""
-    one, two, three = [await hospital.provider() for _ in range(3)]
-    first, second, third = [await hospital.patient() for _ in range(3)]
-    async with hospital.change() as db:
-        team = await create_team(db, name="Team", organization=hospital.organization, actor="test")
-        now = await instant(db)
-    return People(hospital.organization, (one, two, three), (first, second, third), team, hospital.slug, now)
 
 
 def catalog(at: Reach, *planted: str) -> list[str]:

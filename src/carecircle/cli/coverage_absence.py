@@ -11,7 +11,7 @@ from carecircle.cli import exits
 from carecircle.cli.careful import command
 from carecircle.cli.circle import Desk, at_desk
 from carecircle.cli.clock import Clock, TimeZoneOption
-from carecircle.cli.coverage_attention import Attention, print_attention, within
+from carecircle.cli.coverage_attention import Attention, lines_of, within
 from carecircle.cli.coverage_words import Known, known_of
 from carecircle.cli.options import OrganizationOption, OutputOption, Provider
 from carecircle.cli.output import Output, note
@@ -71,8 +71,8 @@ def away(
         "provider": row.provider_id, "starts_at": row.starts_at, "ends_at": row.ends_at,
         "attention": [one.record for one in found],
     }  # fmt: skip
-    tell([f"{known.who(row.provider_id)} is away, {when}."], record, undo, output)
-    print_attention(found, known, clock, output)
+    sentence = f"{known.who(row.provider_id)} is away, {when}."
+    tell([sentence, *lines_of(found, known, clock)], record, undo, output)
     if found:
         raise typer.Exit(exits.FINDINGS)
     note("Somebody covers all their patients for the whole time.", output)

@@ -12,7 +12,7 @@ from carecircle.cli import exits
 from carecircle.cli.careful import command
 from carecircle.cli.circle import Desk
 from carecircle.cli.clock import Clock
-from carecircle.cli.coverage_attention import Attention, attention, print_attention
+from carecircle.cli.coverage_attention import Attention, attention, lines_of
 from carecircle.cli.coverage_words import Known, row_record, rows_known
 from carecircle.cli.output import Output, emit
 from carecircle.cli.team_words import tell
@@ -81,7 +81,6 @@ def tell_arranged(
             "rows": [row_record(row, known) for row in rows],
             "attention": [one.record for one in found],
         }
-        tell(sentences, record, undo, output)
-    print_attention(found, known, clock, output)
+        tell([*sentences, *lines_of(found, known, clock)], record, undo, output)
     if found:
         raise typer.Exit(exits.FINDINGS)

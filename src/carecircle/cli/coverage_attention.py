@@ -10,7 +10,6 @@ from uuid import UUID
 
 from carecircle.cli.clock import Clock
 from carecircle.cli.coverage_words import Known
-from carecircle.cli.output import Output, printable
 from carecircle.cli.team_words import listed
 from carecircle.period import Period
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from carecircle.coverage.tables import CoverageArrangement
 
 FARTHEST_DAYS = 400
-LABELS = {"circle": "CIRCLE", "twice": "TWICE"}
+LABELS = {"circle": "CIRCLE", "twice": "TWICE", "covering-provider-covered": "STOPS"}
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,8 @@ class Attention:
             case "covering-provider-absent":
                 return f"{names[1]} covers {names[0]}{about} but is away too, {when}. Find somebody else."
         return (
-            f"{names[1]} covers {names[0]}{about} but is covered by somebody else, {when}: who that is may not see"
-            f" these patients. Let them cover {names[0]} too."
+            f"{names[1]} covers {names[0]}{about} but is covered by somebody else, {when}: access does not pass on to"
+            f" whoever that is. Let them cover {names[0]} too."
         )
 
 
@@ -122,7 +121,8 @@ async def attention(
             return True
         # Whoever is covered from now on cannot pass on those whom they cover themselves.
         passes_on = one.kind == "covering-provider-covered" and one.providers[1] == covered
-        return passes_on and any(one.period.overlaps(duty) for duty in duties)
+        of_the_same = not things.isdisjoint({(None, None), (one.care_team_id, one.patient_id)})
+        return passes_on and of_the_same and any(one.period.overlaps(duty) for duty in duties)
 
     return [one for one in found if concerns(one)]
 
@@ -155,9 +155,6 @@ def without_echoes(found: Iterable[Attention]) -> list[Attention]:
     return [one for one in every if not echoes(one)]
 
 
-def print_attention(found: Iterable[Attention], known: Known, clock: Clock, output: Output) -> None:
-    """Below what was done, for people; machines have it in the record."""
-    if output is not Output.table:
-        return
-    for one in without_echoes(found):
-        print(printable(f"{one.label:<7} {one.told(known, clock)}"))
+def lines_of(found: Iterable[Attention], known: Known, clock: Clock) -> list[str]:
+    """Each in a line, for people; machines have it in the record."""
+    return [f"{one.label:<7} {one.told(known, clock)}" for one in without_echoes(found)]

@@ -60,7 +60,8 @@ def print_picture(
     print(" " * margin + _days(cells, per_day, clock))
     for person, name in names.items():
         print(f"{name:<{margin}}{''.join(_mark(cell, marks[person], window) for cell in cells)}")
-    print(f"\n{GAP} nobody answers   @ in a circle   2 two cover   = covered   - covered in part   · not covered")
+    print(f"\n{GAP} nobody answers, or who does may not see   @ in a circle   2 two cover")
+    print(f"{COVERED} covered   {PARTLY} covered in part   {NOTHING} not covered")
     print(f"One mark is {_length(per_day, cells)}.")
     if len(people) > MOST_LINES:
         note(f"{counted(len(people) - MOST_LINES, 'more line')} not drawn.", Output.table)

@@ -12,7 +12,7 @@ from carecircle.cli import exits
 from carecircle.cli.careful import counted
 from carecircle.cli.circle import Desk, at_desk
 from carecircle.cli.clock import Clock, TimeZoneOption, duration
-from carecircle.cli.coverage_attention import Attention, found_in, print_attention, without_echoes
+from carecircle.cli.coverage_attention import Attention, found_in, lines_of, without_echoes
 from carecircle.cli.coverage_chain import chain_record, print_chain, remedy
 from carecircle.cli.coverage_picture import print_picture
 from carecircle.cli.coverage_words import Known, known_of, row_record, rows_known, what_of
@@ -153,7 +153,8 @@ def forecast(
     else:
         what = counted(len(without_echoes(found)), "thing needs", "things need") if found else "nothing needs"
         print(f"The next {counted(days, 'day')}: {what} attention.\n")
-        print_attention(found, known, clock, output)
+        for line in lines_of(found, known, clock):
+            print(printable(line))
         if found:
             print()
         print_picture(foreseen.period, found, rows, away, known, clock)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 
-from carecircle.cli.ask import show_decision
 from carecircle.cli.circle import database, operator
 from carecircle.cli.clock import Clock
-from carecircle.cli.explained import exactly, words
+from carecircle.cli.explained import INDENT, NOBODY_NAMED, exactly, lines, words
 from carecircle.cli.output import command_name, console, say
 from carecircle.cli.serving import HOST, PORT, require_free
 from carecircle.errors import ConfirmationRequired, DatabaseNotMigrated, DatabaseUnavailable
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from carecircle.database.reach import Reach
     from carecircle.demo.stories import Asked, Instants
     from carecircle.identifiers import OrganizationId
+
+LEFT_OUT = {"or", "recorded"}
 
 
 @dataclass(frozen=True)
@@ -201,22 +203,27 @@ def _print(shown: Shown) -> None:
 
 
 def _print_answer(answer: Answer, names: Mapping[UUID, str]) -> None:
+    """As `check` prints it, without what every answer has in common."""
     from carecircle.period import show
 
-    out, asked = console(), answer.asked
+    out, asked, decision = console(), answer.asked, answer.explanation.decision
     command = f"{command_name()} check {asked.provider} {asked.action} {asked.patient}"
     if answer.clocks.believed_at is not None:
         command += f" --believed-at {exactly(answer.clocks.believed_at)}"
     out.print()
     out.print(f"{asked.why}.", style="italic")
     out.print(f"$ {command}", style="dim")
-    show_decision(answer.explanation, names=names)
+    first, *rest = lines(decision, names.get(decision.question.provider_id, NOBODY_NAMED), names)
+    out.print(first, style="bold green" if decision.allowed else "bold red")
+    rest = [line for line in rest if line.split(maxsplit=1)[0] not in LEFT_OUT]
     if answer.earlier is not None:
         verdict, ways = ("ALLOWED" if answer.earlier.allowed else "DENIED"), answer.earlier.bases
         because = f" ({words(ways[0].kind)})" if ways else ""
-        out.print(f"  earlier   {verdict}{because}: add --as-of {show(answer.earlier.as_of)}")
+        rest.append(f"  earlier   {verdict}{because}: add --as-of {show(answer.earlier.as_of)}")
     if not answer.as_expected:
-        out.print("  but       the demo tells it otherwise: what it is about was changed since.", style="yellow")
+        rest.append("  but       the demo tells it otherwise: what it is about was changed since.")
+    for line in rest:
+        out.print(fill(line, out.width, subsequent_indent=INDENT, break_on_hyphens=False, break_long_words=False))
 
 
 def _serve(settings: Settings, at: Reach, shown: Shown, port: int) -> None:

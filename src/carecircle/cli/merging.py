@@ -73,7 +73,7 @@ def merge(
     async def act(desk: Desk) -> tuple[Told, bool]:
         if not yes or dry_run:
             seen = await rehearsed(desk, work)
-            if output is Output.table:
+            if output is Output.table or not dry_run:
                 _say_moving(seen)
             if dry_run or not agreed():
                 return seen, False
@@ -143,9 +143,8 @@ def _present(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def _say_moving(told: Told) -> None:
-    say(
-        f"What goes from {to_text(told.patient)} to {to_text(told.into)}: {', '.join(_moved(told.moved)) or 'nothing'}."
-    )
+    what = ", ".join(_moved(told.moved)) or "nothing"
+    say(f"What goes from {to_text(told.patient)} to {to_text(told.into)}, past and ahead: {what}.")
     outcomes = Counter((one["kind"], one["became"], one["reason"]) for one in told.changed)
     for (kind, became, reason), count in outcomes.items():
         say(f"  {_count(kind, count)} {became}: {REASONS.get(reason, reason)}")

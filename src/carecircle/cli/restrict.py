@@ -216,7 +216,7 @@ def _add(
 
     async def work(desk: Desk) -> tuple[str, Row | None, str | None]:
         told = await effect(desk)
-        if output is Output.table:
+        if output is Output.table or (ask and change is not None):
             say(told)
         if change is None or (ask and not agreed()):
             return told, None, None
@@ -230,7 +230,7 @@ def _add(
         beside = {} if output is Output.table else {"effect": told}
         changed(_sentence(row, name), {**_record(row, name), **beside}, [undo], output)
     elif output is not Output.table:
-        emit_one({"dry_run": True, "effect": told}, how=output)
+        emit_one({"dry_run": change is None, "restriction": None, "effect": told}, how=output)
     else:
         note("Nothing was changed.", output)
 

@@ -107,6 +107,34 @@ ENDINGS: dict[str, type[CareCircleError]] = {
     "_reassignment": ReassignmentNotFound,
 }
 
+# Where an error's own sentence would say something else: what the constraint wants, by its name or its name's ending.
+SENTENCES: dict[str, str] = {
+    "emergency_assignment_has_an_end": "An emergency assignment must have an end.",
+    "referred_assignment_has_an_end": "An assignment that rests on a referral must have an end.",
+    "coverage_has_an_end": "Coverage must have an end.",
+    "duty_ends_before_access": "Being on duty for another must start before it ends, and end no later than the access does.",
+    "_start_is_set": "A period must have a start.",
+    "organizations_slug_is_plain": "A slug has 1 to 63 lower-case letters, digits and hyphens, none of them a hyphen at its ends.",
+    "care_team_type_is_known": "A care team is of type primary, specialty or emergency.",
+    "assignment_type_is_known": "An assignment is primary, consulting, attending, admitting or emergency.",
+    "assignment_grants_something": "An assignment must grant at least one action.",
+    "member_is_granted_something": "A seat on a care team must grant at least one action.",
+    "panel_capacity_is_not_negative": "A panel's capacity cannot be negative.",
+    "reassignment_cap_is_not_negative": "The most patients that somebody takes over cannot be negative.",
+    "credential_kind_is_known": "A credential is a licence, a specialty or a certification.",
+    "credential_has_a_code": "A credential has a code of its own, which is not the word licence, specialty or certification.",
+    "nobody_is_merged_into_themselves": "A patient cannot be merged into themselves.",
+    "referral_names_a_specialty": "A referral must name a specialty.",
+    "nobody_refers_to_themselves": "A provider cannot refer a patient to themselves.",
+    "coverage_type_is_known": "Coverage is full, urgent or on_call.",
+    "nobody_covers_themselves": "A provider cannot cover for themselves.",
+    "coverage_is_of_one_thing": "Coverage is of a care team or of named patients, not of both.",
+    "coverage_grants_something": "Coverage must grant at least one action.",
+    "restriction_kind_is_known": "A restriction is an objection or a suspension.",
+    "objection_is_a_patients": "An objection names the patient who objects; a suspension names none.",
+    "label_is_known": "A label is R, CEL, EMP, PSY, HIV or SUD.",
+}
+
 _STATES: dict[str, type[CareCircleError]] = {
     "42501": RowRefused,
     "42P01": DatabaseNotMigrated,
@@ -123,17 +151,27 @@ _PATIENCE = {
 
 def error_of_constraint(name: str) -> type[CareCircleError] | None:
     """The error of a constraint; a shard's trailing _<digits> does not count."""
-    plain = re.sub(r"_\d+$", "", name)
+    plain = _plain(name)
     if plain in CONSTRAINTS:
         return CONSTRAINTS[plain]
     return next((error for ending, error in ENDINGS.items() if plain.endswith(ending)), None)
+
+
+def sentence_of_constraint(name: str) -> str | None:
+    """What a constraint wants, where its error's own sentence would not say so."""
+    plain = _plain(name)
+    return next((sentence for ending, sentence in SENTENCES.items() if plain.endswith(ending)), None)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"_\d+$", "", name)
 
 
 def translate(error: BaseException) -> CareCircleError:
     """A database error as ours. Never repeats the server's text: it may quote a row."""
     state, name = _state_and_constraint(error)
     if name and (kind := error_of_constraint(name)):
-        return kind(constraint=name)
+        return kind(sentence_of_constraint(name), constraint=name)
     if state in _STATES:
         return _STATES[state]()
     if state in _PATIENCE:

@@ -130,5 +130,6 @@ def _union(names: tuple[str, ...]) -> str:
 
 @cache
 def _sql(name: str) -> str:
-    """A file's text without its first line, which says what it is."""
-    return (files(__package__) / f"{name}.sql").read_text().partition("\n")[2].rstrip()
+    """A file's text without the comment on top, which says what it is."""
+    lines = (files(__package__) / f"{name}.sql").read_text().splitlines()
+    return "\n".join(line for line in lines if not line.startswith("--"))

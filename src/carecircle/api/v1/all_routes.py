@@ -23,7 +23,7 @@ from carecircle.api.v1 import (
     rotas,
     validations,
 )
-from carecircle.errors import CareCircleError
+from carecircle.errors import CareCircleError, InvalidInstant
 
 ROUTERS = (
     care_teams.router, members.router, coverage.router, rotas.router, absences.router, responsibility.router,
@@ -44,6 +44,11 @@ def mount(pages: FastAPI) -> None:
     @pages.exception_handler(CareCircleError)
     async def refused(_: Request, error: CareCircleError) -> Response:
         return answer(error)
+
+    @pages.exception_handler(OverflowError)
+    async def beyond(_: Request, error: OverflowError) -> Response:
+        """Days were added to an instant near the end of the calendar; the transaction was rolled back."""
+        return answer(InvalidInstant("An instant of this request lies so far ahead that what follows it has no date."))
 
 
 def answer(error: CareCircleError) -> Response:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 
 from carecircle.api.v1.door import Asking, Changing, routes
-from carecircle.api.v1.shapes import Answer, Body, Instant, Moment, end_of, example
+from carecircle.api.v1.shapes import UNUSABLE, Answer, Body, Instant, Moment, end_of, example
 from carecircle.database.session import instant
 from carecircle.directory import policy_service
 from carecircle.directory.tables import PolicyVersion as Row
@@ -17,11 +20,29 @@ DOCUMENT = policy_service.document_of(policy_service.parse_policy({"actions": ["
 VERSION = {"version": 3, "document": DOCUMENT, "starts_at": "2026-01-31T08:00:00Z", "ends_at": None}
 
 
+DEEPEST = 8
+
+
+def _plain(document: dict[str, Any]) -> dict[str, Any]:
+    """The document itself, if it is as flat as policies are and its texts can be printed, and so kept."""
+    level: list[Any] = [document]
+    for _ in range(DEEPEST):
+        objects = [one for one in level if isinstance(one, dict)]
+        below = [key for one in objects for key in one] + [value for one in objects for value in one.values()]
+        below += [value for one in level if isinstance(one, list) for value in one]
+        if not all(one.isprintable() for one in below if isinstance(one, str)):
+            raise PydanticCustomError(UNUSABLE, "Write printable text.")
+        level = below
+    if level:
+        raise PydanticCustomError(UNUSABLE, "A policy is not as deep as this.")
+    return document
+
+
 class NewPolicy(Body):
     """The whole policy: what the document leaves out is as by default."""
 
     model_config = example(document={"actions": ["discharge"], "largest_team": 40}, starts_at="2026-01-31T08:00:00Z")
-    document: dict[str, Any]
+    document: Annotated[dict[str, Any], AfterValidator(_plain)]
     starts_at: Instant | None = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -16,6 +17,10 @@ from carecircle.policy import ACTION_CODE
 
 UNUSABLE = "unusable"
 """The type of pydantic's errors whose sentence is ours, and so safe to tell."""
+
+OPEN = show(FOREVER)
+# In an address, the + of a time zone is read as a space.
+_PLUS_LOST = re.compile(r"(T[0-9:.]+) ([0-9]{2}:?[0-9]{2})$")
 
 AN_ID = "01K0000000000000000000000A"
 ANOTHER_ID = "01K0000000000000000000000B"
@@ -68,7 +73,7 @@ def _reference(given: Any) -> UUID | Identifier:
 def _instant(given: Any) -> datetime:
     if isinstance(given, str):
         try:
-            return parse_instant(given)
+            return parse_instant(_PLUS_LOST.sub(r"\1+\2", given))
         except (CareCircleError, OverflowError):
             pass
     raise PydanticCustomError(
@@ -113,4 +118,5 @@ def id_of(value: UUID | None) -> Id | None:
 
 def end_of(instant: datetime | None) -> Moment | None:
     """An end as it is shown: None when it is open, or when there is none."""
-    return None if instant is None or instant == FOREVER else show(instant)
+    shown = None if instant is None else show(instant)
+    return None if shown == OPEN else shown
