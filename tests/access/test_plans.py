@@ -37,7 +37,7 @@ SUPERSEDED = {
 ONE_REFERRAL = {"referrals_same", "referrals_lineage"}
 FORMS = [
     (decide.Form(clocks, policy), alone)
-    for clocks, policy, alone in product(("now", "as-of", "believed"), (False, True), (True, False))
+    for clocks, policy, alone in product(decide.CLOCKS, (False, True), (True, False))
 ]
 LISTS = list(product((False, True), (False, True)))
 

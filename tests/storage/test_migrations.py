@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -19,12 +17,11 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import LargeBinary
 from sqlalchemy.dialects import postgresql
-from tests.conftest import socket_reach
+from tests.storage.conftest import Fresh, dump, run_sql
 
 from carecircle.assignments import tables as assignments_tables
 from carecircle.care_teams import tables as care_teams_tables
 from carecircle.database import migrate
-from carecircle.database.embedded import EmbeddedServer
 from carecircle.database.facts import Table
 from carecircle.database.reach import Reach, dsn
 from carecircle.database.revision import head
@@ -35,52 +32,6 @@ from carecircle.findings import tables as findings_tables
 ROOT = Path(__file__).resolve().parents[2]
 BEFORE, GUARDED = "20260114_rls_coverage", "20260114_unique_primary"
 ROOMS = (assignments_tables, care_teams_tables, directory_tables, findings_tables)
-
-Fresh = Callable[[], Reach]
-
-
-def run_sql(at: Reach, statement: str, *arguments: object) -> list[asyncpg.Record]:
-    """One statement as the administrator, who stands above row-level security."""
-
-    async def body() -> list[asyncpg.Record]:
-        connection = await asyncpg.connect(dsn(at.admin))
-        try:
-            found: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
-            return found
-        finally:
-            await connection.close()
-
-    return asyncio.run(body())
-
-
-@pytest.fixture
-def fresh(server: EmbeddedServer, home: Path) -> Iterator[Fresh]:
-    """Makes empty databases, dropped after the test."""
-    made: list[str] = []
-    admin = socket_reach(server, home)
-
-    def make() -> Reach:
-        name = f"empty_{uuid4().hex}"
-        # template0 has no session of another test's on it, which would stop the copy.
-        run_sql(admin, f"create database {name} template template0")
-        made.append(name)
-        return socket_reach(server, home, name)
-
-    yield make
-    for name in made:
-        run_sql(admin, f"drop database {name} with (force)")
-
-
-def dump(at: Reach) -> str:
-    """The schema as pg_dump writes it, without the lines that differ at every run."""
-    assert at.bin_dir is not None
-    done = subprocess.run(
-        [str(at.bin_dir / "pg_dump"), "--schema-only", "--no-comments", dsn(at.admin)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return "\n".join(line for line in done.stdout.splitlines() if line and not re.match(r"--|\\(un)?restrict", line))
 
 
 def revisions() -> list[str]:

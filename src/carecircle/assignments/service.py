@@ -98,11 +98,9 @@ async def assign_primary(
             kept = demoted_scope(incumbent.scope) if previous == "demote" and was_primary else []
             after = Period(at, incumbent.ends_at)
             if kept and not await holds(db, tenant, patient_id, incumbent.provider_id, "consulting", after):
+                # It rests on what it rested on: a demotion lifts no suspension, and begins none.
                 demoted = successor(incumbent, after)
                 demoted.assignment_type, demoted.scope = "consulting", kept
-                # What suspended a primary suspends the consulting provider too: a demotion never widens access.
-                asked = policy.assignment_credentials.get("consulting", ())
-                demoted.rests_on = list(dict.fromkeys((*incumbent.rests_on, *asked)))
                 await record(db, demoted, now, entry.id)
         row = new_row(tenant, patient_id, provider_id, "primary", Period(at), DEFAULT_SCOPE["primary"], rests)
         await record(db, row, now, entry.id)

@@ -70,7 +70,10 @@ def json_text(told: Any, *, indent: int | None = None) -> str:
 
 
 # The commands that sentences of other packages advise.
-_ADVISED = ("assign", "db", "demo", "import", "organization", "patient", "provider", "quality", "reassign", "token")
+_ADVISED = (
+    "assign", "coverage", "credential", "db", "demo", "import", "offboard", "organization", "patient", "policy", "provider",
+    "quality", "reassign", "referral", "restrict", "team", "token",
+)  # fmt: skip
 
 
 def command_name() -> str:

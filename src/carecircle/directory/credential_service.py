@@ -54,7 +54,7 @@ async def add_credential(
         if kind == "specialty" and await specialty_known(db, tenant, code) is False:
             raise InvalidRequest(
                 f"The specialty {code!r} is not in this organization's taxonomy; check the code, or load a newer"
-                " taxonomy with: carecircle specialty import FILE."
+                " taxonomy with: carecircle credential import-specialties FILE."
             )
         now = await _turn(db, tenant, provider_id)
         period = Period(starts_at or now, ends_at or FOREVER)

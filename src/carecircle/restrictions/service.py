@@ -79,8 +79,7 @@ async def suspend(
     async with one_change(db):
         tenant = await enter_tenant(db, organization_of(organization))
         provider_id = await resolve_provider(db, tenant, provider)
-        await take_turns(db, tenant, provider_id)
-        now = await instant(db)
+        now = await take_turns(db, tenant, provider_id)
         row = AccessRestriction(kind="suspension", provider_id=provider_id, patient_id=None)
         return await _record(db, tenant, who, "provider-suspended", row, starts_at, ends_at, now)
 
@@ -127,7 +126,9 @@ async def lift(
         now = await instant(db)
         for table in (AccessRestriction, PatientLabel):
             for row in await _held(db, tenant, table, now, table.id == restriction_id):
-                return await _lift(db, tenant, who, row)
+                return await _lift(
+                    db, tenant, who, row, await take_turns(db, tenant, row.patient_id or row.provider_id)
+                )
         raise RestrictionNotFound
 
 
@@ -164,8 +165,7 @@ async def lift_suspension(
     async with one_change(db):
         tenant = await enter_tenant(db, organization_of(organization))
         provider_id = await resolve_provider(db, tenant, provider)
-        await take_turns(db, tenant, provider_id)
-        now = await instant(db)
+        now = await take_turns(db, tenant, provider_id)
         return await _lift_all(
             db, tenant, who, now, AccessRestriction,
             AccessRestriction.kind == "suspension", AccessRestriction.provider_id == provider_id,
@@ -239,12 +239,12 @@ async def _lift_all(
     rows = await _held(db, tenant, table, now, *conditions)
     if not rows:
         raise RestrictionNotFound
-    return [await _lift(db, tenant, who, row) for row in rows]
+    return [await _lift(db, tenant, who, row, now) for row in rows]
 
 
-async def _lift(db: AsyncSession, tenant: OrganizationId, who: Actor, row: Any) -> AccessRestriction | PatientLabel:
-    await take_turns(db, tenant, row.patient_id or row.provider_id)
-    now = await instant(db)
+async def _lift(
+    db: AsyncSession, tenant: OrganizationId, who: Actor, row: Any, now: datetime
+) -> AccessRestriction | PatientLabel:
     labelled = isinstance(row, PatientLabel)
     entry = _entry(tenant, who, "patient-unlabelled" if labelled else _LIFTED[row.kind], row)
     await append(db, entry)
