@@ -189,6 +189,11 @@ def test_only_the_patients_of_one_team(carecircle: Command, clinic: str) -> None
         assert carecircle("team", *words, organization=clinic).code == 0
     ran = carecircle("coverage", "add", "other", "third", "--until", later(2), "--team", "ward 1", organization=clinic)
     assert "for the patients of Ward 1" in ran.out
+    assert "is not on this team" not in ran.out
+    useless = carecircle(
+        "coverage", "add", "doctor", "other", "--until", later(2), "--team", "ward 1", organization=clinic
+    )
+    assert "is not on this team now" in useless.out
     assert may(carecircle, clinic, "third")
     listed = carecircle("coverage", "list", "--provider", "third", *BERLIN, organization=clinic)
     assert "now    by Dr. Third" in listed.out

@@ -226,3 +226,13 @@ def test_every_reason_is_named() -> None:
     assert assignment_violations("primary") == []
     found = assignment_violations("primary", lacking=("licence", "X"), suspended=True)
     assert [one.code for one in found] == ["credential-missing", "credential-missing", "provider-suspended"]
+
+
+def test_a_document_nobody_can_read_is_no_policy() -> None:
+    deep: list[Any] = []
+    for _ in range(5000):
+        deep = [deep]
+    assert parse_policy({"actions": ["prescribe"]}).actions == ("prescribe",)
+    for document in ({"actions": "\ud800"}, {"actions": ["\ud800"]}, {"actions": deep}):
+        with pytest.raises(InvalidPolicy):
+            parse_policy(document)

@@ -60,12 +60,16 @@ def add(
     starts_at, ends_at = clock.instant(from_), clock.instant(until)
     assert ends_at is not None
 
+    seated: set[UUID] = set()
+
     async def arrange(session: AsyncSession, desk: Desk) -> list[CoverageArrangement]:
         await require_known(session, desk, scope)
-        team_id = (await find_team(session, team)).id if team else None
+        on_team = await find_team(session, team) if team else None
+        if on_team is not None:
+            seated.update(member.provider_id for member in on_team.members)
         return await arrange_coverage(
             session, covered=covered, covering=covering, starts_at=starts_at or await instant(session),
-            ends_at=ends_at, coverage_type=type_.stored, care_team_id=team_id, patients=patient or (), scope=scope,
+            ends_at=ends_at, coverage_type=type_.stored, care_team_id=on_team.id if on_team else None, patients=patient or (), scope=scope,
         )  # fmt: skip
 
     rows, known, found, undo = at_desk(organization, arranged(arrange))
@@ -76,6 +80,9 @@ def add(
         f" {what_of(rows, known)}, {when} ({clock.name}).",
         f"That lets them {listed(first.scope)}, never more than the one they stand in for.",
     ]
+    if team and first.covered_provider_id not in seated:
+        who = known.who(first.covered_provider_id)
+        sentences.append(f"But {who} is not on this team now: this lets nobody in before they are (team add).")
     if first.ends_at > first.duty_ends_at:
         sentences.append(f"To finish their notes they can still get in until {clock.tell(first.ends_at)}.")
     tell_arranged(sentences, rows, found, undo, clock, known, output)

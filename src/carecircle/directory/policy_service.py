@@ -126,13 +126,15 @@ def _read(document: Mapping[str, Any]) -> tuple[Policy, dict[str, str]]:
     try:
         # As JSON and strictly: a list is a tuple there, and "30" is no number.
         return _POLICY.validate_json(json.dumps(dict(document)), strict=True), {}
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         if not isinstance(error, ValidationError):
             raise InvalidPolicy(
                 "A policy holds only what JSON can say: texts, numbers, true, false, lists and objects."
             ) from None
         wrong: dict[str, str] = {}
         for one in error.errors(include_url=False, include_input=False, include_context=False):
+            if not one["loc"]:  # the document as a whole: nested too deeply, or no text
+                raise InvalidPolicy("This policy cannot be read as JSON.") from None
             where = ".".join(str(step) for step in one["loc"])
             wrong.setdefault(str(one["loc"][0]), f"{where}: {one['msg']}.")
         return Policy(), wrong
