@@ -1,4 +1,4 @@
--- The schema of carecircle at revision 20260201_staffing, as pg_dump writes it from a migrated database.
+-- The schema of carecircle at revision 20260215_around_the_patient, as pg_dump writes it from a migrated database.
 -- To read, not to run or edit: `carecircle db upgrade` makes the schema, `uv run python scripts/write_schema_sql.py` this
 -- file. Beside it, carecircle needs the extension btree_gist and five roles. The audit trail's partitions by month are
 -- made ahead at every upgrade and left out here.
@@ -12,6 +12,38 @@ CREATE FUNCTION carecircle.current_organization() RETURNS uuid
     RETURN (NULLIF(current_setting('carecircle.organization_id'::text, true), ''::text))::uuid;
 
 ALTER FUNCTION carecircle.current_organization() OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.access_restrictions (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    kind text NOT NULL,
+    provider_id uuid NOT NULL,
+    patient_id uuid,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    CONSTRAINT access_restrictions_period_not_empty CHECK ((starts_at < ends_at)),
+    CONSTRAINT access_restrictions_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT access_restrictions_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT access_restrictions_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT access_restrictions_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL)))),
+    CONSTRAINT objection_is_a_patients CHECK (((kind = 'objection'::text) = (patient_id IS NOT NULL))),
+    CONSTRAINT restriction_kind_is_known CHECK ((kind = ANY (ARRAY['objection'::text, 'suspension'::text])))
+);
+
+ALTER TABLE ONLY carecircle.access_restrictions FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.access_restrictions OWNER TO carecircle_owner;
 
 CREATE TABLE carecircle.audit_events (
     organization_id uuid NOT NULL,
@@ -34,7 +66,8 @@ CREATE TABLE carecircle.audit_events (
     request_id text,
     detail text,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    snapshot pg_snapshot DEFAULT pg_current_snapshot() NOT NULL
+    snapshot pg_snapshot DEFAULT pg_current_snapshot() NOT NULL,
+    basis_via uuid[]
 )
 PARTITION BY RANGE (recorded_at);
 
@@ -63,12 +96,41 @@ CREATE TABLE carecircle.audit_events_other (
     request_id text,
     detail text,
     xid xid8 DEFAULT pg_current_xact_id() CONSTRAINT audit_events_xid_not_null NOT NULL,
-    snapshot pg_snapshot DEFAULT pg_current_snapshot() CONSTRAINT audit_events_snapshot_not_null NOT NULL
+    snapshot pg_snapshot DEFAULT pg_current_snapshot() CONSTRAINT audit_events_snapshot_not_null NOT NULL,
+    basis_via uuid[]
 );
 
 ALTER TABLE ONLY carecircle.audit_events_other FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.audit_events_other OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.care_team_closures (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    care_team_id uuid NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    CONSTRAINT care_team_closures_period_not_empty CHECK ((starts_at < ends_at)),
+    CONSTRAINT care_team_closures_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT care_team_closures_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT care_team_closures_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT care_team_closures_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL))))
+);
+
+ALTER TABLE ONLY carecircle.care_team_closures FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.care_team_closures OWNER TO carecircle_owner;
 
 CREATE TABLE carecircle.care_team_members (
     organization_id uuid NOT NULL,
@@ -90,6 +152,7 @@ CREATE TABLE carecircle.care_team_members (
     source_record text DEFAULT ''::text NOT NULL,
     source_item text DEFAULT ''::text NOT NULL,
     period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    rests_on text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT care_team_members_period_not_empty CHECK ((starts_at < ends_at)),
     CONSTRAINT care_team_members_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
     CONSTRAINT care_team_members_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
@@ -145,6 +208,49 @@ CREATE TABLE carecircle.care_teams (
 ALTER TABLE ONLY carecircle.care_teams FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.care_teams OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.coverage_arrangements (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    arrangement_id uuid NOT NULL,
+    covered_provider_id uuid NOT NULL,
+    covering_provider_id uuid NOT NULL,
+    coverage_type text NOT NULL,
+    care_team_id uuid,
+    patient_id uuid,
+    scope text[] NOT NULL,
+    rests_on text[] DEFAULT '{}'::text[] NOT NULL,
+    duty_ends_at timestamp with time zone NOT NULL,
+    duty tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, duty_ends_at, '[)'::text)) STORED,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    CONSTRAINT coverage_arrangements_period_not_empty CHECK ((starts_at < ends_at)),
+    CONSTRAINT coverage_arrangements_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT coverage_arrangements_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT coverage_arrangements_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT coverage_arrangements_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL)))),
+    CONSTRAINT coverage_grants_something CHECK ((cardinality(scope) > 0)),
+    CONSTRAINT coverage_has_an_end CHECK ((ends_at < 'infinity'::timestamp with time zone)),
+    CONSTRAINT coverage_is_of_one_thing CHECK (((care_team_id IS NULL) OR (patient_id IS NULL))),
+    CONSTRAINT coverage_type_is_known CHECK ((coverage_type = ANY (ARRAY['full'::text, 'urgent'::text, 'on_call'::text]))),
+    CONSTRAINT duty_ends_before_access CHECK (((duty_ends_at > starts_at) AND (duty_ends_at <= ends_at))),
+    CONSTRAINT nobody_covers_themselves CHECK ((covered_provider_id <> covering_provider_id))
+);
+
+ALTER TABLE ONLY carecircle.coverage_arrangements FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.coverage_arrangements OWNER TO carecircle_owner;
 
 CREATE TABLE carecircle.findings (
     organization_id uuid NOT NULL,
@@ -236,6 +342,8 @@ CREATE TABLE carecircle.patient_assignments (
     source_record text DEFAULT ''::text NOT NULL,
     source_item text DEFAULT ''::text NOT NULL,
     period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    rests_on text[] DEFAULT '{}'::text[] NOT NULL,
+    referral_id uuid,
     CONSTRAINT assignment_grants_something CHECK ((cardinality(scope) > 0)),
     CONSTRAINT assignment_type_is_known CHECK ((assignment_type = ANY (ARRAY['primary'::text, 'consulting'::text, 'attending'::text, 'admitting'::text, 'emergency'::text]))),
     CONSTRAINT emergency_assignment_has_an_end CHECK (((assignment_type <> 'emergency'::text) OR (ends_at < 'infinity'::timestamp with time zone))),
@@ -243,7 +351,8 @@ CREATE TABLE carecircle.patient_assignments (
     CONSTRAINT patient_assignments_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
     CONSTRAINT patient_assignments_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
     CONSTRAINT patient_assignments_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
-    CONSTRAINT patient_assignments_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL))))
+    CONSTRAINT patient_assignments_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL)))),
+    CONSTRAINT referred_assignment_has_an_end CHECK (((referral_id IS NULL) OR (ends_at < 'infinity'::timestamp with time zone)))
 );
 
 ALTER TABLE ONLY carecircle.patient_assignments FORCE ROW LEVEL SECURITY;
@@ -262,6 +371,66 @@ ALTER TABLE ONLY carecircle.patient_identifiers FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.patient_identifiers OWNER TO carecircle_owner;
 
+CREATE TABLE carecircle.patient_labels (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    patient_id uuid NOT NULL,
+    label text NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    CONSTRAINT label_is_known CHECK ((label = ANY (ARRAY['R'::text, 'CEL'::text, 'EMP'::text, 'PSY'::text, 'HIV'::text, 'SUD'::text]))),
+    CONSTRAINT patient_labels_period_not_empty CHECK ((starts_at < ends_at)),
+    CONSTRAINT patient_labels_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT patient_labels_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT patient_labels_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT patient_labels_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL))))
+);
+
+ALTER TABLE ONLY carecircle.patient_labels FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.patient_labels OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.patient_merges (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    patient_id uuid NOT NULL,
+    into_patient_id uuid NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    CONSTRAINT nobody_is_merged_into_themselves CHECK ((patient_id <> into_patient_id)),
+    CONSTRAINT patient_merges_period_not_empty CHECK ((starts_at < ends_at)),
+    CONSTRAINT patient_merges_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT patient_merges_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT patient_merges_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT patient_merges_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL))))
+);
+
+ALTER TABLE ONLY carecircle.patient_merges FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.patient_merges OWNER TO carecircle_owner;
+
 CREATE TABLE carecircle.patients (
     organization_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -272,6 +441,97 @@ CREATE TABLE carecircle.patients (
 ALTER TABLE ONLY carecircle.patients FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.patients OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.policies (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    version integer NOT NULL,
+    document jsonb NOT NULL,
+    actions text[] DEFAULT '{}'::text[] NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    CONSTRAINT policies_period_not_empty CHECK ((starts_at < ends_at)),
+    CONSTRAINT policies_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT policies_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT policies_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT policies_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL))))
+);
+
+ALTER TABLE ONLY carecircle.policies FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.policies OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.provider_absences (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    CONSTRAINT provider_absences_period_not_empty CHECK ((starts_at < ends_at)),
+    CONSTRAINT provider_absences_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT provider_absences_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT provider_absences_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT provider_absences_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL))))
+);
+
+ALTER TABLE ONLY carecircle.provider_absences FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.provider_absences OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.provider_credentials (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    kind text NOT NULL,
+    code text NOT NULL,
+    system text DEFAULT ''::text NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    CONSTRAINT credential_has_a_code CHECK (((code <> ''::text) AND (code <> ALL (ARRAY['licence'::text, 'specialty'::text, 'certification'::text])))),
+    CONSTRAINT credential_kind_is_known CHECK ((kind = ANY (ARRAY['licence'::text, 'specialty'::text, 'certification'::text]))),
+    CONSTRAINT provider_credentials_period_not_empty CHECK ((starts_at < ends_at)),
+    CONSTRAINT provider_credentials_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT provider_credentials_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT provider_credentials_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT provider_credentials_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL))))
+);
+
+ALTER TABLE ONLY carecircle.provider_credentials FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.provider_credentials OWNER TO carecircle_owner;
 
 CREATE TABLE carecircle.provider_identifiers (
     organization_id uuid NOT NULL,
@@ -389,6 +649,39 @@ ALTER TABLE ONLY carecircle.reassignments FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.reassignments OWNER TO carecircle_owner;
 
+CREATE TABLE carecircle.referrals (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    patient_id uuid NOT NULL,
+    referring_provider_id uuid NOT NULL,
+    provider_id uuid,
+    specialty_code text NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    CONSTRAINT nobody_refers_to_themselves CHECK ((provider_id <> referring_provider_id)),
+    CONSTRAINT referral_names_a_specialty CHECK ((specialty_code <> ''::text)),
+    CONSTRAINT referrals_period_not_empty CHECK ((starts_at < ends_at)),
+    CONSTRAINT referrals_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT referrals_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT referrals_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT referrals_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL))))
+);
+
+ALTER TABLE ONLY carecircle.referrals FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.referrals OWNER TO carecircle_owner;
+
 CREATE TABLE carecircle.schema_version (
     version_num character varying(32) NOT NULL
 );
@@ -409,6 +702,18 @@ ALTER TABLE ONLY carecircle.source_records FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.source_records OWNER TO carecircle_owner;
 
+CREATE TABLE carecircle.specialties (
+    organization_id uuid NOT NULL,
+    system text NOT NULL,
+    code text NOT NULL,
+    display text NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL
+);
+
+ALTER TABLE ONLY carecircle.specialties FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.specialties OWNER TO carecircle_owner;
+
 CREATE TABLE carecircle.units (
     organization_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -424,11 +729,23 @@ ALTER TABLE carecircle.units OWNER TO carecircle_owner;
 
 ALTER TABLE ONLY carecircle.audit_events ATTACH PARTITION carecircle.audit_events_other DEFAULT;
 
+ALTER TABLE ONLY carecircle.provider_absences
+    ADD CONSTRAINT absent_once_at_a_time EXCLUDE USING gist (organization_id WITH =, provider_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
+
+ALTER TABLE ONLY carecircle.access_restrictions
+    ADD CONSTRAINT access_restrictions_pkey PRIMARY KEY (organization_id, id);
+
 ALTER TABLE ONLY carecircle.audit_events
     ADD CONSTRAINT audit_events_pkey PRIMARY KEY (organization_id, id, recorded_at);
 
 ALTER TABLE ONLY carecircle.audit_events_other
     ADD CONSTRAINT audit_events_other_pkey PRIMARY KEY (organization_id, id, recorded_at);
+
+ALTER TABLE ONLY carecircle.care_team_closures
+    ADD CONSTRAINT care_team_closed_once_at_a_time EXCLUDE USING gist (organization_id WITH =, care_team_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
+
+ALTER TABLE ONLY carecircle.care_team_closures
+    ADD CONSTRAINT care_team_closures_pkey PRIMARY KEY (organization_id, id);
 
 ALTER TABLE ONLY carecircle.care_teams
     ADD CONSTRAINT care_team_identifier_taken UNIQUE (organization_id, system, value);
@@ -442,17 +759,38 @@ ALTER TABLE ONLY carecircle.care_team_patients
 ALTER TABLE ONLY carecircle.care_teams
     ADD CONSTRAINT care_teams_pkey PRIMARY KEY (organization_id, id);
 
+ALTER TABLE ONLY carecircle.coverage_arrangements
+    ADD CONSTRAINT coverage_arrangements_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.coverage_arrangements
+    ADD CONSTRAINT covered_once_by_the_same_at_a_time EXCLUDE USING gist (organization_id WITH =, covered_provider_id WITH =, covering_provider_id WITH =, COALESCE(care_team_id, '00000000-0000-0000-0000-000000000000'::uuid) WITH =, COALESCE(patient_id, '00000000-0000-0000-0000-000000000000'::uuid) WITH =, duty WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
+
+ALTER TABLE ONLY carecircle.provider_credentials
+    ADD CONSTRAINT credential_held_once_at_a_time EXCLUDE USING gist (organization_id WITH =, provider_id WITH =, kind WITH =, code WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
+
 ALTER TABLE ONLY carecircle.findings
     ADD CONSTRAINT findings_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.patient_labels
+    ADD CONSTRAINT labelled_once_at_a_time EXCLUDE USING gist (organization_id WITH =, patient_id WITH =, label WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
 
 ALTER TABLE ONLY carecircle.care_team_members
     ADD CONSTRAINT member_listed_once_at_a_time EXCLUDE USING gist (organization_id WITH =, care_team_id WITH =, provider_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
 
+ALTER TABLE ONLY carecircle.patient_merges
+    ADD CONSTRAINT merged_once_at_a_time EXCLUDE USING gist (organization_id WITH =, patient_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
+
 ALTER TABLE ONLY carecircle.panel_capacities
     ADD CONSTRAINT one_panel_capacity_at_a_time EXCLUDE USING gist (organization_id WITH =, provider_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
 
+ALTER TABLE ONLY carecircle.policies
+    ADD CONSTRAINT one_policy_at_a_time EXCLUDE USING gist (organization_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
+
 ALTER TABLE ONLY carecircle.patient_assignments
     ADD CONSTRAINT one_primary_provider_at_a_time EXCLUDE USING gist (organization_id WITH =, patient_id WITH =, period WITH &&) WHERE ((is_primary_provider AND (superseded_at = 'infinity'::timestamp with time zone)));
+
+ALTER TABLE ONLY carecircle.referrals
+    ADD CONSTRAINT one_version_of_a_referral_at_a_time EXCLUDE USING gist (organization_id WITH =, lineage_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
 
 ALTER TABLE ONLY carecircle.organizations
     ADD CONSTRAINT organizations_pkey PRIMARY KEY (id);
@@ -469,11 +807,26 @@ ALTER TABLE ONLY carecircle.patient_assignments
 ALTER TABLE ONLY carecircle.patient_identifiers
     ADD CONSTRAINT patient_identifier_taken PRIMARY KEY (organization_id, blind_index);
 
+ALTER TABLE ONLY carecircle.patient_labels
+    ADD CONSTRAINT patient_labels_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.patient_merges
+    ADD CONSTRAINT patient_merges_pkey PRIMARY KEY (organization_id, id);
+
 ALTER TABLE ONLY carecircle.care_team_patients
     ADD CONSTRAINT patient_on_team_once_at_a_time EXCLUDE USING gist (organization_id WITH =, care_team_id WITH =, patient_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
 
 ALTER TABLE ONLY carecircle.patients
     ADD CONSTRAINT patients_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.policies
+    ADD CONSTRAINT policies_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.provider_absences
+    ADD CONSTRAINT provider_absences_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.provider_credentials
+    ADD CONSTRAINT provider_credentials_pkey PRIMARY KEY (organization_id, id);
 
 ALTER TABLE ONLY carecircle.provider_identifiers
     ADD CONSTRAINT provider_identifier_taken PRIMARY KEY (organization_id, system, value);
@@ -499,17 +852,36 @@ ALTER TABLE ONLY carecircle.reassignment_outcomes
 ALTER TABLE ONLY carecircle.reassignments
     ADD CONSTRAINT reassignments_pkey PRIMARY KEY (organization_id, id);
 
+ALTER TABLE ONLY carecircle.referrals
+    ADD CONSTRAINT referrals_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.access_restrictions
+    ADD CONSTRAINT restricted_once_at_a_time EXCLUDE USING gist (organization_id WITH =, kind WITH =, provider_id WITH =, COALESCE(patient_id, '00000000-0000-0000-0000-000000000000'::uuid) WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
+
 ALTER TABLE ONLY carecircle.schema_version
     ADD CONSTRAINT schema_version_pkc PRIMARY KEY (version_num);
 
 ALTER TABLE ONLY carecircle.source_records
     ADD CONSTRAINT source_records_pkey PRIMARY KEY (organization_id, source, record);
 
+ALTER TABLE ONLY carecircle.specialties
+    ADD CONSTRAINT specialties_pkey PRIMARY KEY (organization_id, system, code);
+
 ALTER TABLE ONLY carecircle.units
     ADD CONSTRAINT unit_identifier_taken UNIQUE (organization_id, system, value);
 
 ALTER TABLE ONLY carecircle.units
     ADD CONSTRAINT units_pkey PRIMARY KEY (organization_id, id);
+
+CREATE INDEX access_restrictions_by ON carecircle.access_restrictions USING btree (organization_id, patient_id, ends_at) WHERE ((superseded_at = 'infinity'::timestamp with time zone) AND (patient_id IS NOT NULL) AND (starts_at < ends_at));
+
+CREATE INDEX access_restrictions_lineage ON carecircle.access_restrictions USING btree (organization_id, lineage_id, recorded_at);
+
+CREATE INDEX access_restrictions_on ON carecircle.access_restrictions USING btree (organization_id, provider_id, ends_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
+
+CREATE INDEX access_restrictions_on_superseded ON carecircle.access_restrictions USING btree (organization_id, provider_id) WHERE (superseded_at < 'infinity'::timestamp with time zone);
+
+CREATE INDEX care_team_closures_lineage ON carecircle.care_team_closures USING btree (organization_id, lineage_id, recorded_at);
 
 CREATE INDEX care_team_members_circle ON carecircle.care_team_members USING btree (organization_id, care_team_id, provider_id, ends_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
 
@@ -531,6 +903,18 @@ CREATE INDEX care_team_patients_source ON carecircle.care_team_patients USING bt
 
 CREATE INDEX care_team_patients_superseded ON carecircle.care_team_patients USING btree (organization_id, patient_id) WHERE (superseded_at < 'infinity'::timestamp with time zone);
 
+CREATE INDEX coverage_arrangements_arrangement ON carecircle.coverage_arrangements USING btree (organization_id, arrangement_id) WHERE (superseded_at = 'infinity'::timestamp with time zone);
+
+CREATE INDEX coverage_arrangements_covered ON carecircle.coverage_arrangements USING btree (organization_id, covered_provider_id, ends_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
+
+CREATE INDEX coverage_arrangements_covered_superseded ON carecircle.coverage_arrangements USING btree (organization_id, covered_provider_id) WHERE (superseded_at < 'infinity'::timestamp with time zone);
+
+CREATE INDEX coverage_arrangements_covering ON carecircle.coverage_arrangements USING btree (organization_id, covering_provider_id, ends_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
+
+CREATE INDEX coverage_arrangements_covering_superseded ON carecircle.coverage_arrangements USING btree (organization_id, covering_provider_id) WHERE (superseded_at < 'infinity'::timestamp with time zone);
+
+CREATE INDEX coverage_arrangements_lineage ON carecircle.coverage_arrangements USING btree (organization_id, lineage_id, recorded_at);
+
 CREATE UNIQUE INDEX finding_told_once ON carecircle.findings USING btree (organization_id, source, source_record, source_item, code) WHERE (superseded_at = 'infinity'::timestamp with time zone);
 
 CREATE UNIQUE INDEX idx_unique_primary_provider_per_patient ON carecircle.patient_assignments USING btree (organization_id, patient_id) WHERE (is_primary_provider AND (superseded_at = 'infinity'::timestamp with time zone) AND (ends_at = 'infinity'::timestamp with time zone));
@@ -549,6 +933,32 @@ CREATE INDEX patient_assignments_superseded ON carecircle.patient_assignments US
 
 CREATE INDEX patient_identifiers_of ON carecircle.patient_identifiers USING btree (organization_id, patient_id);
 
+CREATE INDEX patient_labels_lineage ON carecircle.patient_labels USING btree (organization_id, lineage_id, recorded_at);
+
+CREATE INDEX patient_labels_on ON carecircle.patient_labels USING btree (organization_id, patient_id, ends_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
+
+CREATE INDEX patient_labels_on_superseded ON carecircle.patient_labels USING btree (organization_id, patient_id) WHERE (superseded_at < 'infinity'::timestamp with time zone);
+
+CREATE INDEX patient_merges_lineage ON carecircle.patient_merges USING btree (organization_id, lineage_id, recorded_at);
+
+CREATE INDEX patient_merges_of ON carecircle.patient_merges USING btree (organization_id, patient_id, ends_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
+
+CREATE INDEX patient_merges_of_superseded ON carecircle.patient_merges USING btree (organization_id, patient_id) WHERE (superseded_at < 'infinity'::timestamp with time zone);
+
+CREATE INDEX policies_at ON carecircle.policies USING btree (organization_id, ends_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
+
+CREATE INDEX policies_lineage ON carecircle.policies USING btree (organization_id, lineage_id, recorded_at);
+
+CREATE UNIQUE INDEX policy_version_taken ON carecircle.policies USING btree (organization_id, version) WHERE (superseded_at = 'infinity'::timestamp with time zone);
+
+CREATE INDEX provider_absences_lineage ON carecircle.provider_absences USING btree (organization_id, lineage_id, recorded_at);
+
+CREATE INDEX provider_credentials_lineage ON carecircle.provider_credentials USING btree (organization_id, lineage_id, recorded_at);
+
+CREATE INDEX provider_credentials_of ON carecircle.provider_credentials USING btree (organization_id, provider_id, ends_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
+
+CREATE INDEX provider_credentials_of_superseded ON carecircle.provider_credentials USING btree (organization_id, provider_id) WHERE (superseded_at < 'infinity'::timestamp with time zone);
+
 CREATE INDEX provider_identifiers_of ON carecircle.provider_identifiers USING btree (organization_id, provider_id);
 
 CREATE INDEX provider_roles_lineage ON carecircle.provider_roles USING btree (organization_id, lineage_id, recorded_at);
@@ -559,7 +969,30 @@ CREATE INDEX provider_roles_source ON carecircle.provider_roles USING btree (org
 
 CREATE INDEX reassignment_items_by_patient ON carecircle.reassignment_items USING btree (organization_id, reassignment_id, patient_id);
 
+CREATE INDEX referrals_lineage ON carecircle.referrals USING btree (organization_id, lineage_id, recorded_at);
+
+CREATE INDEX referrals_of ON carecircle.referrals USING btree (organization_id, patient_id, ends_at) WHERE ((superseded_at = 'infinity'::timestamp with time zone) AND (starts_at < ends_at));
+
+CREATE INDEX referrals_same ON carecircle.referrals USING btree (organization_id, lineage_id, ends_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
+
+CREATE INDEX referrals_same_superseded ON carecircle.referrals USING btree (organization_id, lineage_id) WHERE (superseded_at < 'infinity'::timestamp with time zone);
+
 ALTER INDEX carecircle.audit_events_pkey ATTACH PARTITION carecircle.audit_events_other_pkey;
+
+ALTER TABLE ONLY carecircle.access_restrictions
+    ADD CONSTRAINT access_restrictions_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.access_restrictions
+    ADD CONSTRAINT access_restrictions_patient FOREIGN KEY (organization_id, patient_id) REFERENCES carecircle.patients(organization_id, id);
+
+ALTER TABLE ONLY carecircle.access_restrictions
+    ADD CONSTRAINT access_restrictions_provider FOREIGN KEY (organization_id, provider_id) REFERENCES carecircle.providers(organization_id, id);
+
+ALTER TABLE ONLY carecircle.care_team_closures
+    ADD CONSTRAINT care_team_closures_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.care_team_closures
+    ADD CONSTRAINT care_team_closures_team FOREIGN KEY (organization_id, care_team_id) REFERENCES carecircle.care_teams(organization_id, id);
 
 ALTER TABLE ONLY carecircle.care_team_members
     ADD CONSTRAINT care_team_members_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
@@ -582,6 +1015,21 @@ ALTER TABLE ONLY carecircle.care_team_patients
 ALTER TABLE ONLY carecircle.care_teams
     ADD CONSTRAINT care_teams_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
 
+ALTER TABLE ONLY carecircle.coverage_arrangements
+    ADD CONSTRAINT coverage_arrangements_covered_provider FOREIGN KEY (organization_id, covered_provider_id) REFERENCES carecircle.providers(organization_id, id);
+
+ALTER TABLE ONLY carecircle.coverage_arrangements
+    ADD CONSTRAINT coverage_arrangements_covering_provider FOREIGN KEY (organization_id, covering_provider_id) REFERENCES carecircle.providers(organization_id, id);
+
+ALTER TABLE ONLY carecircle.coverage_arrangements
+    ADD CONSTRAINT coverage_arrangements_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.coverage_arrangements
+    ADD CONSTRAINT coverage_arrangements_patient FOREIGN KEY (organization_id, patient_id) REFERENCES carecircle.patients(organization_id, id);
+
+ALTER TABLE ONLY carecircle.coverage_arrangements
+    ADD CONSTRAINT coverage_arrangements_team FOREIGN KEY (organization_id, care_team_id) REFERENCES carecircle.care_teams(organization_id, id);
+
 ALTER TABLE ONLY carecircle.findings
     ADD CONSTRAINT findings_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
 
@@ -603,8 +1051,38 @@ ALTER TABLE ONLY carecircle.patient_assignments
 ALTER TABLE ONLY carecircle.patient_identifiers
     ADD CONSTRAINT patient_identifiers_patient FOREIGN KEY (organization_id, patient_id) REFERENCES carecircle.patients(organization_id, id);
 
+ALTER TABLE ONLY carecircle.patient_labels
+    ADD CONSTRAINT patient_labels_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.patient_labels
+    ADD CONSTRAINT patient_labels_patient FOREIGN KEY (organization_id, patient_id) REFERENCES carecircle.patients(organization_id, id);
+
+ALTER TABLE ONLY carecircle.patient_merges
+    ADD CONSTRAINT patient_merges_into_patient FOREIGN KEY (organization_id, into_patient_id) REFERENCES carecircle.patients(organization_id, id);
+
+ALTER TABLE ONLY carecircle.patient_merges
+    ADD CONSTRAINT patient_merges_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.patient_merges
+    ADD CONSTRAINT patient_merges_patient FOREIGN KEY (organization_id, patient_id) REFERENCES carecircle.patients(organization_id, id);
+
 ALTER TABLE ONLY carecircle.patients
     ADD CONSTRAINT patients_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.policies
+    ADD CONSTRAINT policies_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.provider_absences
+    ADD CONSTRAINT provider_absences_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.provider_absences
+    ADD CONSTRAINT provider_absences_provider FOREIGN KEY (organization_id, provider_id) REFERENCES carecircle.providers(organization_id, id);
+
+ALTER TABLE ONLY carecircle.provider_credentials
+    ADD CONSTRAINT provider_credentials_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.provider_credentials
+    ADD CONSTRAINT provider_credentials_provider FOREIGN KEY (organization_id, provider_id) REFERENCES carecircle.providers(organization_id, id);
 
 ALTER TABLE ONLY carecircle.provider_identifiers
     ADD CONSTRAINT provider_identifiers_provider FOREIGN KEY (organization_id, provider_id) REFERENCES carecircle.providers(organization_id, id);
@@ -648,11 +1126,28 @@ ALTER TABLE ONLY carecircle.reassignments
 ALTER TABLE ONLY carecircle.reassignments
     ADD CONSTRAINT reassignments_provider FOREIGN KEY (organization_id, provider_id) REFERENCES carecircle.providers(organization_id, id);
 
+ALTER TABLE ONLY carecircle.referrals
+    ADD CONSTRAINT referrals_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.referrals
+    ADD CONSTRAINT referrals_patient FOREIGN KEY (organization_id, patient_id) REFERENCES carecircle.patients(organization_id, id);
+
+ALTER TABLE ONLY carecircle.referrals
+    ADD CONSTRAINT referrals_provider FOREIGN KEY (organization_id, provider_id) REFERENCES carecircle.providers(organization_id, id);
+
+ALTER TABLE ONLY carecircle.referrals
+    ADD CONSTRAINT referrals_referring_provider FOREIGN KEY (organization_id, referring_provider_id) REFERENCES carecircle.providers(organization_id, id);
+
 ALTER TABLE ONLY carecircle.source_records
     ADD CONSTRAINT source_records_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
 
+ALTER TABLE ONLY carecircle.specialties
+    ADD CONSTRAINT specialties_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
 ALTER TABLE ONLY carecircle.units
     ADD CONSTRAINT units_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE carecircle.access_restrictions ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY app_edits ON carecircle.care_teams FOR UPDATE TO carecircle_app USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
 
@@ -663,6 +1158,8 @@ CREATE POLICY app_edits ON carecircle.patients FOR UPDATE TO carecircle_app USIN
 CREATE POLICY app_edits ON carecircle.providers FOR UPDATE TO carecircle_app USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_edits ON carecircle.source_records FOR UPDATE TO carecircle_app USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_edits ON carecircle.specialties FOR UPDATE TO carecircle_app USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_edits ON carecircle.units FOR UPDATE TO carecircle_app USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
 
@@ -688,13 +1185,21 @@ CREATE POLICY app_inserts ON carecircle.reassignments FOR INSERT TO carecircle_a
 
 CREATE POLICY app_inserts ON carecircle.source_records FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
 
+CREATE POLICY app_inserts ON carecircle.specialties FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
+
 CREATE POLICY app_inserts ON carecircle.units FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.access_restrictions FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.care_team_closures FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_reads ON carecircle.care_team_members FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_reads ON carecircle.care_team_patients FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_reads ON carecircle.care_teams FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.coverage_arrangements FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_reads ON carecircle.findings FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
@@ -706,7 +1211,17 @@ CREATE POLICY app_reads ON carecircle.patient_assignments FOR SELECT TO carecirc
 
 CREATE POLICY app_reads ON carecircle.patient_identifiers FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
+CREATE POLICY app_reads ON carecircle.patient_labels FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.patient_merges FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
 CREATE POLICY app_reads ON carecircle.patients FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.policies FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.provider_absences FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.provider_credentials FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_reads ON carecircle.provider_identifiers FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
@@ -722,15 +1237,25 @@ CREATE POLICY app_reads ON carecircle.reassignment_outcomes FOR SELECT TO careci
 
 CREATE POLICY app_reads ON carecircle.reassignments FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
+CREATE POLICY app_reads ON carecircle.referrals FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
 CREATE POLICY app_reads ON carecircle.source_records FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.specialties FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_reads ON carecircle.units FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
+CREATE POLICY app_records ON carecircle.access_restrictions FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
 CREATE POLICY app_records ON carecircle.audit_events FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_records ON carecircle.care_team_closures FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
 
 CREATE POLICY app_records ON carecircle.care_team_members FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
 
 CREATE POLICY app_records ON carecircle.care_team_patients FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_records ON carecircle.coverage_arrangements FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
 
 CREATE POLICY app_records ON carecircle.findings FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
 
@@ -738,11 +1263,29 @@ CREATE POLICY app_records ON carecircle.panel_capacities FOR INSERT TO carecircl
 
 CREATE POLICY app_records ON carecircle.patient_assignments FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
 
+CREATE POLICY app_records ON carecircle.patient_labels FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_records ON carecircle.patient_merges FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_records ON carecircle.policies FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_records ON carecircle.provider_absences FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_records ON carecircle.provider_credentials FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
 CREATE POLICY app_records ON carecircle.provider_roles FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_records ON carecircle.referrals FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_supersedes ON carecircle.access_restrictions FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_supersedes ON carecircle.care_team_closures FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
 
 CREATE POLICY app_supersedes ON carecircle.care_team_members FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
 
 CREATE POLICY app_supersedes ON carecircle.care_team_patients FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_supersedes ON carecircle.coverage_arrangements FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
 
 CREATE POLICY app_supersedes ON carecircle.findings FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
 
@@ -750,7 +1293,19 @@ CREATE POLICY app_supersedes ON carecircle.panel_capacities FOR UPDATE TO careci
 
 CREATE POLICY app_supersedes ON carecircle.patient_assignments FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
 
+CREATE POLICY app_supersedes ON carecircle.patient_labels FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_supersedes ON carecircle.patient_merges FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_supersedes ON carecircle.policies FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_supersedes ON carecircle.provider_absences FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_supersedes ON carecircle.provider_credentials FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
+
 CREATE POLICY app_supersedes ON carecircle.provider_roles FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_supersedes ON carecircle.referrals FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
 
 ALTER TABLE carecircle.audit_events ENABLE ROW LEVEL SECURITY;
 
@@ -758,91 +1313,75 @@ ALTER TABLE carecircle.audit_events_other ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY auditor_reads ON carecircle.audit_events FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
 
+ALTER TABLE carecircle.care_team_closures ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE carecircle.care_team_members ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.care_team_patients ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.care_teams ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY decider_reads ON carecircle.care_team_members FOR SELECT TO carecircle_decider USING (((organization_id >= COALESCE(carecircle.current_organization(),
-CASE
-    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
-    ELSE NULL::uuid
-END)) AND (organization_id <= COALESCE(carecircle.current_organization(),
-CASE
-    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
-    ELSE NULL::uuid
-END))));
+ALTER TABLE carecircle.coverage_arrangements ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY decider_reads ON carecircle.care_team_patients FOR SELECT TO carecircle_decider USING (((organization_id >= COALESCE(carecircle.current_organization(),
-CASE
-    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
-    ELSE NULL::uuid
-END)) AND (organization_id <= COALESCE(carecircle.current_organization(),
-CASE
-    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
-    ELSE NULL::uuid
-END))));
+CREATE POLICY decider_reads ON carecircle.access_restrictions FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
 
-CREATE POLICY decider_reads ON carecircle.patient_assignments FOR SELECT TO carecircle_decider USING (((organization_id >= COALESCE(carecircle.current_organization(),
-CASE
-    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
-    ELSE NULL::uuid
-END)) AND (organization_id <= COALESCE(carecircle.current_organization(),
-CASE
-    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
-    ELSE NULL::uuid
-END))));
+CREATE POLICY decider_reads ON carecircle.care_team_members FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
 
-CREATE POLICY decider_reads ON carecircle.patient_identifiers FOR SELECT TO carecircle_decider USING (((organization_id >= COALESCE(carecircle.current_organization(),
-CASE
-    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
-    ELSE NULL::uuid
-END)) AND (organization_id <= COALESCE(carecircle.current_organization(),
-CASE
-    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
-    ELSE NULL::uuid
-END))));
+CREATE POLICY decider_reads ON carecircle.care_team_patients FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
 
-CREATE POLICY decider_reads ON carecircle.patients FOR SELECT TO carecircle_decider USING (((organization_id >= COALESCE(carecircle.current_organization(),
-CASE
-    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
-    ELSE NULL::uuid
-END)) AND (organization_id <= COALESCE(carecircle.current_organization(),
-CASE
-    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
-    ELSE NULL::uuid
-END))));
+CREATE POLICY decider_reads ON carecircle.coverage_arrangements FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
 
-CREATE POLICY decider_reads ON carecircle.provider_identifiers FOR SELECT TO carecircle_decider USING (((organization_id >= COALESCE(carecircle.current_organization(),
-CASE
-    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
-    ELSE NULL::uuid
-END)) AND (organization_id <= COALESCE(carecircle.current_organization(),
-CASE
-    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
-    ELSE NULL::uuid
-END))));
+CREATE POLICY decider_reads ON carecircle.patient_assignments FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
 
-CREATE POLICY decider_reads ON carecircle.providers FOR SELECT TO carecircle_decider USING (((organization_id >= COALESCE(carecircle.current_organization(),
-CASE
-    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
-    ELSE NULL::uuid
-END)) AND (organization_id <= COALESCE(carecircle.current_organization(),
-CASE
-    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
-    ELSE NULL::uuid
-END))));
+CREATE POLICY decider_reads ON carecircle.patient_identifiers FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
 
-CREATE POLICY decider_records ON carecircle.audit_events FOR INSERT TO carecircle_decider WITH CHECK (((organization_id >= COALESCE(carecircle.current_organization(),
-CASE
-    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
-    ELSE NULL::uuid
-END)) AND (organization_id <= COALESCE(carecircle.current_organization(),
-CASE
-    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
-    ELSE NULL::uuid
-END))));
+CREATE POLICY decider_reads ON carecircle.patient_labels FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY decider_reads ON carecircle.patient_merges FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY decider_reads ON carecircle.patients FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY decider_reads ON carecircle.policies FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY decider_reads ON carecircle.provider_credentials FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY decider_reads ON carecircle.provider_identifiers FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY decider_reads ON carecircle.providers FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY decider_reads ON carecircle.referrals FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY decider_records ON carecircle.audit_events FOR INSERT TO carecircle_decider WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY everywhere_reads ON carecircle.access_restrictions FOR SELECT TO carecircle_decider_everywhere USING (true);
+
+CREATE POLICY everywhere_reads ON carecircle.care_team_members FOR SELECT TO carecircle_decider_everywhere USING (true);
+
+CREATE POLICY everywhere_reads ON carecircle.care_team_patients FOR SELECT TO carecircle_decider_everywhere USING (true);
+
+CREATE POLICY everywhere_reads ON carecircle.coverage_arrangements FOR SELECT TO carecircle_decider_everywhere USING (true);
+
+CREATE POLICY everywhere_reads ON carecircle.patient_assignments FOR SELECT TO carecircle_decider_everywhere USING (true);
+
+CREATE POLICY everywhere_reads ON carecircle.patient_identifiers FOR SELECT TO carecircle_decider_everywhere USING (true);
+
+CREATE POLICY everywhere_reads ON carecircle.patient_labels FOR SELECT TO carecircle_decider_everywhere USING (true);
+
+CREATE POLICY everywhere_reads ON carecircle.patient_merges FOR SELECT TO carecircle_decider_everywhere USING (true);
+
+CREATE POLICY everywhere_reads ON carecircle.patients FOR SELECT TO carecircle_decider_everywhere USING (true);
+
+CREATE POLICY everywhere_reads ON carecircle.policies FOR SELECT TO carecircle_decider_everywhere USING (true);
+
+CREATE POLICY everywhere_reads ON carecircle.provider_credentials FOR SELECT TO carecircle_decider_everywhere USING (true);
+
+CREATE POLICY everywhere_reads ON carecircle.provider_identifiers FOR SELECT TO carecircle_decider_everywhere USING (true);
+
+CREATE POLICY everywhere_reads ON carecircle.providers FOR SELECT TO carecircle_decider_everywhere USING (true);
+
+CREATE POLICY everywhere_reads ON carecircle.referrals FOR SELECT TO carecircle_decider_everywhere USING (true);
+
+CREATE POLICY everywhere_records ON carecircle.audit_events FOR INSERT TO carecircle_decider_everywhere WITH CHECK (true);
 
 ALTER TABLE carecircle.findings ENABLE ROW LEVEL SECURITY;
 
@@ -854,7 +1393,17 @@ ALTER TABLE carecircle.patient_assignments ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.patient_identifiers ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE carecircle.patient_labels ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.patient_merges ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE carecircle.patients ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.policies ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.provider_absences ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.provider_credentials ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.provider_identifiers ENABLE ROW LEVEL SECURITY;
 
@@ -870,6 +1419,8 @@ ALTER TABLE carecircle.reassignment_outcomes ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.reassignments ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE carecircle.referrals ENABLE ROW LEVEL SECURITY;
+
 CREATE POLICY sealer_reads ON carecircle.audit_events FOR SELECT TO carecircle_sealer USING (((organization_id >= COALESCE(carecircle.current_organization(),
 CASE
     WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
@@ -882,78 +1433,123 @@ END))));
 
 ALTER TABLE carecircle.source_records ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE carecircle.specialties ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE carecircle.units ENABLE ROW LEVEL SECURITY;
 
 GRANT USAGE ON SCHEMA carecircle TO carecircle_app;
 GRANT USAGE ON SCHEMA carecircle TO carecircle_decider;
+GRANT USAGE ON SCHEMA carecircle TO carecircle_decider_everywhere;
 GRANT USAGE ON SCHEMA carecircle TO carecircle_sealer;
 GRANT USAGE ON SCHEMA carecircle TO carecircle_auditor;
 
 REVOKE ALL ON FUNCTION carecircle.current_organization() FROM PUBLIC;
 GRANT ALL ON FUNCTION carecircle.current_organization() TO carecircle_app;
 GRANT ALL ON FUNCTION carecircle.current_organization() TO carecircle_decider;
+GRANT ALL ON FUNCTION carecircle.current_organization() TO carecircle_decider_everywhere;
 GRANT ALL ON FUNCTION carecircle.current_organization() TO carecircle_sealer;
 GRANT ALL ON FUNCTION carecircle.current_organization() TO carecircle_auditor;
+
+GRANT SELECT,INSERT ON TABLE carecircle.access_restrictions TO carecircle_app;
+GRANT SELECT ON TABLE carecircle.access_restrictions TO carecircle_decider;
+GRANT SELECT ON TABLE carecircle.access_restrictions TO carecircle_decider_everywhere;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.access_restrictions TO carecircle_app;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.access_restrictions TO carecircle_app;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.access_restrictions TO carecircle_app;
 
 GRANT SELECT ON TABLE carecircle.audit_events TO carecircle_sealer;
 GRANT SELECT ON TABLE carecircle.audit_events TO carecircle_auditor;
 
 GRANT INSERT(organization_id) ON TABLE carecircle.audit_events TO carecircle_app;
 GRANT INSERT(organization_id) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(organization_id) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
 
 GRANT INSERT(id) ON TABLE carecircle.audit_events TO carecircle_app;
 GRANT INSERT(id) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(id) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
 
 GRANT INSERT(kind) ON TABLE carecircle.audit_events TO carecircle_app;
 GRANT INSERT(kind) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(kind) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
 
 GRANT INSERT(actor) ON TABLE carecircle.audit_events TO carecircle_app;
 GRANT INSERT(actor) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(actor) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
 
 GRANT INSERT(provider_id) ON TABLE carecircle.audit_events TO carecircle_app;
 GRANT INSERT(provider_id) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(provider_id) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
 
 GRANT INSERT(patient_id) ON TABLE carecircle.audit_events TO carecircle_app;
 GRANT INSERT(patient_id) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(patient_id) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
 
 GRANT INSERT(action) ON TABLE carecircle.audit_events TO carecircle_app;
 GRANT INSERT(action) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(action) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
 
 GRANT INSERT(purpose) ON TABLE carecircle.audit_events TO carecircle_app;
 GRANT INSERT(purpose) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(purpose) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
 
 GRANT INSERT(allowed) ON TABLE carecircle.audit_events TO carecircle_app;
 GRANT INSERT(allowed) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(allowed) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
 
 GRANT INSERT(code) ON TABLE carecircle.audit_events TO carecircle_app;
 GRANT INSERT(code) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(code) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
 
 GRANT INSERT(as_of) ON TABLE carecircle.audit_events TO carecircle_app;
 GRANT INSERT(as_of) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(as_of) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
 
 GRANT INSERT(believed_at) ON TABLE carecircle.audit_events TO carecircle_app;
 GRANT INSERT(believed_at) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(believed_at) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
 
 GRANT INSERT(basis_kinds) ON TABLE carecircle.audit_events TO carecircle_app;
 GRANT INSERT(basis_kinds) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(basis_kinds) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
 
 GRANT INSERT(basis_ids) ON TABLE carecircle.audit_events TO carecircle_app;
 GRANT INSERT(basis_ids) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(basis_ids) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
 
 GRANT INSERT(basis_under) ON TABLE carecircle.audit_events TO carecircle_app;
 GRANT INSERT(basis_under) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(basis_under) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
 
 GRANT INSERT(basis_ends) ON TABLE carecircle.audit_events TO carecircle_app;
 GRANT INSERT(basis_ends) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(basis_ends) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
 
 GRANT INSERT(request_id) ON TABLE carecircle.audit_events TO carecircle_app;
 GRANT INSERT(request_id) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(request_id) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
 
 GRANT INSERT(detail) ON TABLE carecircle.audit_events TO carecircle_app;
 GRANT INSERT(detail) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(detail) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
+
+GRANT INSERT(basis_via) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(basis_via) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(basis_via) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
+
+GRANT SELECT,INSERT ON TABLE carecircle.care_team_closures TO carecircle_app;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.care_team_closures TO carecircle_app;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.care_team_closures TO carecircle_app;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.care_team_closures TO carecircle_app;
 
 GRANT SELECT,INSERT ON TABLE carecircle.care_team_members TO carecircle_app;
 GRANT SELECT ON TABLE carecircle.care_team_members TO carecircle_decider;
+GRANT SELECT ON TABLE carecircle.care_team_members TO carecircle_decider_everywhere;
 
 GRANT UPDATE(superseded_at) ON TABLE carecircle.care_team_members TO carecircle_app;
 
@@ -963,6 +1559,7 @@ GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.care_team_members TO carec
 
 GRANT SELECT,INSERT ON TABLE carecircle.care_team_patients TO carecircle_app;
 GRANT SELECT ON TABLE carecircle.care_team_patients TO carecircle_decider;
+GRANT SELECT ON TABLE carecircle.care_team_patients TO carecircle_decider_everywhere;
 
 GRANT UPDATE(superseded_at) ON TABLE carecircle.care_team_patients TO carecircle_app;
 
@@ -975,6 +1572,16 @@ GRANT SELECT,INSERT ON TABLE carecircle.care_teams TO carecircle_app;
 GRANT UPDATE(name) ON TABLE carecircle.care_teams TO carecircle_app;
 
 GRANT UPDATE(team_type) ON TABLE carecircle.care_teams TO carecircle_app;
+
+GRANT SELECT,INSERT ON TABLE carecircle.coverage_arrangements TO carecircle_app;
+GRANT SELECT ON TABLE carecircle.coverage_arrangements TO carecircle_decider;
+GRANT SELECT ON TABLE carecircle.coverage_arrangements TO carecircle_decider_everywhere;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.coverage_arrangements TO carecircle_app;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.coverage_arrangements TO carecircle_app;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.coverage_arrangements TO carecircle_app;
 
 GRANT SELECT,INSERT ON TABLE carecircle.findings TO carecircle_app;
 
@@ -998,6 +1605,7 @@ GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.panel_capacities TO careci
 
 GRANT SELECT,INSERT ON TABLE carecircle.patient_assignments TO carecircle_app;
 GRANT SELECT ON TABLE carecircle.patient_assignments TO carecircle_decider;
+GRANT SELECT ON TABLE carecircle.patient_assignments TO carecircle_decider_everywhere;
 
 GRANT UPDATE(superseded_at) ON TABLE carecircle.patient_assignments TO carecircle_app;
 
@@ -1008,30 +1616,88 @@ GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.patient_assignments TO car
 GRANT SELECT,INSERT ON TABLE carecircle.patient_identifiers TO carecircle_app;
 
 GRANT SELECT(organization_id) ON TABLE carecircle.patient_identifiers TO carecircle_decider;
+GRANT SELECT(organization_id) ON TABLE carecircle.patient_identifiers TO carecircle_decider_everywhere;
 
 GRANT SELECT(blind_index) ON TABLE carecircle.patient_identifiers TO carecircle_decider;
+GRANT SELECT(blind_index) ON TABLE carecircle.patient_identifiers TO carecircle_decider_everywhere;
 
 GRANT SELECT(patient_id) ON TABLE carecircle.patient_identifiers TO carecircle_decider;
+GRANT SELECT(patient_id) ON TABLE carecircle.patient_identifiers TO carecircle_decider_everywhere;
+
+GRANT SELECT,INSERT ON TABLE carecircle.patient_labels TO carecircle_app;
+GRANT SELECT ON TABLE carecircle.patient_labels TO carecircle_decider;
+GRANT SELECT ON TABLE carecircle.patient_labels TO carecircle_decider_everywhere;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.patient_labels TO carecircle_app;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.patient_labels TO carecircle_app;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.patient_labels TO carecircle_app;
+
+GRANT SELECT,INSERT ON TABLE carecircle.patient_merges TO carecircle_app;
+GRANT SELECT ON TABLE carecircle.patient_merges TO carecircle_decider;
+GRANT SELECT ON TABLE carecircle.patient_merges TO carecircle_decider_everywhere;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.patient_merges TO carecircle_app;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.patient_merges TO carecircle_app;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.patient_merges TO carecircle_app;
 
 GRANT SELECT,INSERT ON TABLE carecircle.patients TO carecircle_app;
 
 GRANT SELECT(organization_id) ON TABLE carecircle.patients TO carecircle_decider;
+GRANT SELECT(organization_id) ON TABLE carecircle.patients TO carecircle_decider_everywhere;
 
 GRANT SELECT(id) ON TABLE carecircle.patients TO carecircle_decider;
+GRANT SELECT(id) ON TABLE carecircle.patients TO carecircle_decider_everywhere;
 
 GRANT UPDATE(demographics) ON TABLE carecircle.patients TO carecircle_app;
 
 GRANT SELECT(recorded_at) ON TABLE carecircle.patients TO carecircle_decider;
+GRANT SELECT(recorded_at) ON TABLE carecircle.patients TO carecircle_decider_everywhere;
+
+GRANT SELECT,INSERT ON TABLE carecircle.policies TO carecircle_app;
+GRANT SELECT ON TABLE carecircle.policies TO carecircle_decider;
+GRANT SELECT ON TABLE carecircle.policies TO carecircle_decider_everywhere;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.policies TO carecircle_app;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.policies TO carecircle_app;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.policies TO carecircle_app;
+
+GRANT SELECT,INSERT ON TABLE carecircle.provider_absences TO carecircle_app;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.provider_absences TO carecircle_app;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.provider_absences TO carecircle_app;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.provider_absences TO carecircle_app;
+
+GRANT SELECT,INSERT ON TABLE carecircle.provider_credentials TO carecircle_app;
+GRANT SELECT ON TABLE carecircle.provider_credentials TO carecircle_decider;
+GRANT SELECT ON TABLE carecircle.provider_credentials TO carecircle_decider_everywhere;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.provider_credentials TO carecircle_app;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.provider_credentials TO carecircle_app;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.provider_credentials TO carecircle_app;
 
 GRANT SELECT,INSERT ON TABLE carecircle.provider_identifiers TO carecircle_app;
 
 GRANT SELECT(organization_id) ON TABLE carecircle.provider_identifiers TO carecircle_decider;
+GRANT SELECT(organization_id) ON TABLE carecircle.provider_identifiers TO carecircle_decider_everywhere;
 
 GRANT SELECT(system) ON TABLE carecircle.provider_identifiers TO carecircle_decider;
+GRANT SELECT(system) ON TABLE carecircle.provider_identifiers TO carecircle_decider_everywhere;
 
 GRANT SELECT(value) ON TABLE carecircle.provider_identifiers TO carecircle_decider;
+GRANT SELECT(value) ON TABLE carecircle.provider_identifiers TO carecircle_decider_everywhere;
 
 GRANT SELECT(provider_id) ON TABLE carecircle.provider_identifiers TO carecircle_decider;
+GRANT SELECT(provider_id) ON TABLE carecircle.provider_identifiers TO carecircle_decider_everywhere;
 
 GRANT SELECT,INSERT ON TABLE carecircle.provider_roles TO carecircle_app;
 
@@ -1044,12 +1710,15 @@ GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.provider_roles TO carecirc
 GRANT SELECT,INSERT ON TABLE carecircle.providers TO carecircle_app;
 
 GRANT SELECT(organization_id) ON TABLE carecircle.providers TO carecircle_decider;
+GRANT SELECT(organization_id) ON TABLE carecircle.providers TO carecircle_decider_everywhere;
 
 GRANT SELECT(id) ON TABLE carecircle.providers TO carecircle_decider;
+GRANT SELECT(id) ON TABLE carecircle.providers TO carecircle_decider_everywhere;
 
 GRANT UPDATE(name) ON TABLE carecircle.providers TO carecircle_app;
 
 GRANT SELECT(recorded_at) ON TABLE carecircle.providers TO carecircle_decider;
+GRANT SELECT(recorded_at) ON TABLE carecircle.providers TO carecircle_decider_everywhere;
 
 GRANT SELECT,INSERT ON TABLE carecircle.reassignment_destinations TO carecircle_app;
 
@@ -1059,8 +1728,19 @@ GRANT SELECT,INSERT ON TABLE carecircle.reassignment_outcomes TO carecircle_app;
 
 GRANT SELECT,INSERT ON TABLE carecircle.reassignments TO carecircle_app;
 
+GRANT SELECT,INSERT ON TABLE carecircle.referrals TO carecircle_app;
+GRANT SELECT ON TABLE carecircle.referrals TO carecircle_decider;
+GRANT SELECT ON TABLE carecircle.referrals TO carecircle_decider_everywhere;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.referrals TO carecircle_app;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.referrals TO carecircle_app;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.referrals TO carecircle_app;
+
 GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_app;
 GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_decider;
+GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_decider_everywhere;
 GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_sealer;
 GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_auditor;
 
@@ -1073,6 +1753,10 @@ GRANT UPDATE(version_at) ON TABLE carecircle.source_records TO carecircle_app;
 GRANT UPDATE(digest) ON TABLE carecircle.source_records TO carecircle_app;
 
 GRANT UPDATE(recorded_at) ON TABLE carecircle.source_records TO carecircle_app;
+
+GRANT SELECT,INSERT ON TABLE carecircle.specialties TO carecircle_app;
+
+GRANT UPDATE(display) ON TABLE carecircle.specialties TO carecircle_app;
 
 GRANT SELECT,INSERT ON TABLE carecircle.units TO carecircle_app;
 

@@ -59,7 +59,6 @@ def add(
     clock, scope = Clock.of(time_zone), actions_of(actions)
     starts_at, ends_at = clock.instant(from_), clock.instant(until)
     assert ends_at is not None
-
     seated: set[UUID] = set()
 
     async def arrange(session: AsyncSession, desk: Desk) -> list[CoverageArrangement]:
@@ -69,7 +68,8 @@ def add(
             seated.update(member.provider_id for member in on_team.members)
         return await arrange_coverage(
             session, covered=covered, covering=covering, starts_at=starts_at or await instant(session),
-            ends_at=ends_at, coverage_type=type_.stored, care_team_id=on_team.id if on_team else None, patients=patient or (), scope=scope,
+            ends_at=ends_at, coverage_type=type_.stored, patients=patient or (), scope=scope,
+            care_team_id=on_team.id if on_team else None,
         )  # fmt: skip
 
     rows, known, found, undo = at_desk(organization, arranged(arrange))
