@@ -194,9 +194,10 @@ def remedies(code: str, nearest: MissingPath | None = None) -> tuple[Remedy, ...
             Remedy("assign", "Ask a care coordinator for an earlier start."),
         )
     if nearest is not None and nearest.lack == "lapsed":
-        return (
-            Remedy("renew-what-it-rests-on", f"It holds again as soon as this does: {', '.join(nearest.lacking)}."),
+        lacking = " and ".join(
+            "a referral" if one == "referral" else f"the credential {one}" for one in nearest.lacking
         )
+        return (Remedy("renew-what-it-rests-on", f"It lets in again as soon as {lacking} holds again."),)
     return (Remedy("assign", "Ask a care coordinator for an assignment or a seat on the care team."),)
 
 
