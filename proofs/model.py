@@ -23,11 +23,12 @@ import uvloop
 from sqlalchemy.engine import URL, make_url
 from tests.model.families import drawn
 from tests.model.histories import History
-from tests.model.mutants import MUTANTS, Mutant, caught
+from tests.model.mutants import MUTANTS, caught
 from tests.model.questions import Disagreement, Played, interrogate
 from tests.model.replay import play, smallest
 
 from carecircle import CareCircle, Settings, assemble
+from carecircle.access.batch import Connect
 from carecircle.database import migrate
 from carecircle.database.embedded import EmbeddedServer, temporary_server
 from carecircle.database.reach import Reach, role_passwords
@@ -39,6 +40,9 @@ WORKERS = 2
 SIDE_BY_SIDE = 5
 DRAWN_AT_ONCE = 400
 FOR_MUTANTS = 2000
+# How often what survives is planted again, and where the numbers of those histories lie beside the others.
+TURNS = 4
+BESIDE = 5_000_000
 ENOUGH = 5
 ATTEMPTS = 3
 # Nothing of it needs to survive a power cut.
@@ -96,13 +100,7 @@ async def _worked(task: Task, at: Reach) -> Found:
     found = Found()
     async with assemble(Settings(home=task.home, decision_timeout=60), at) as circle:
         # Bugs first: a statement that forgets what it should look for is slow once much is on record.
-        for mutant, kept in await _kept(circle, found, task):
-            noticed = await caught(circle, connect, mutant, kept)
-            if noticed is None:
-                found.survivors.append(mutant.name)
-            else:
-                found.caught += 1
-            say(f"worker {task.worker}: {'caught' if noticed else 'NOT CAUGHT'}: {mutant.name}")
+        await _plant(circle, connect, found, task)
         started = time.monotonic()
         for block in range(0, task.histories, DRAWN_AT_ONCE):
             count = min(DRAWN_AT_ONCE, task.histories - block)
@@ -117,12 +115,23 @@ async def _worked(task: Task, at: Reach) -> Found:
     return found
 
 
-async def _kept(circle: CareCircle, found: Found, task: Task) -> list[tuple[Mutant, list[Played]]]:
-    """The worker's mutants, with histories that agreed on the sound SQL: a bug is caught when they no longer do."""
-    if not task.mutants:
-        return []
-    kept = await _run(circle, found, drawn(FOR_MUTANTS, task.number - 1))
-    return [(MUTANTS[number], kept) for number in task.mutants]
+async def _plant(circle: CareCircle, connect: Connect, found: Found, task: Task) -> None:
+    """Plant the worker's bugs: each is caught when histories that agreed on the sound SQL no longer do.
+
+    Some show only at one instant of one kind of history, so what survives is planted again among other histories.
+    """
+    waiting = [MUTANTS[number] for number in task.mutants]
+    for turn in range(TURNS):
+        if not waiting:
+            return
+        kept = await _run(circle, found, drawn(FOR_MUTANTS, task.number + BESIDE + turn))
+        for mutant in list(waiting):
+            noticed = await caught(circle, connect, mutant, kept)
+            if noticed:
+                waiting.remove(mutant)
+                found.caught += 1
+            say(f"worker {task.worker}: {'caught' if noticed else 'not caught yet'}: {mutant.name}")
+    found.survivors += [mutant.name for mutant in waiting]
 
 
 async def _run(circle: CareCircle, found: Found, histories: Sequence[History]) -> list[Played]:

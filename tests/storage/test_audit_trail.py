@@ -1,20 +1,30 @@
-"""The audit trail's table: nobody may say when an entry was made, and its months are UTC's whatever the server's zone."""
+"""The audit trail's table: nobody may say when an entry was made, its months are UTC's whatever the server's zone, and a
+refusal names who was meant and which rules.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
-from tests.conftest import socket_reach
+from tests.conftest import Hospital, socket_reach
 
+from carecircle.actor import Actor
+from carecircle.audit.refusal import record_refusal, refusals_recorded
 from carecircle.database import migrate
 from carecircle.database.embedded import EmbeddedServer
 from carecircle.database.reach import Reach, Role, dsn
-from carecircle.identifiers import new_id
+from carecircle.errors import AssignmentNotFound, CareCircleError, PrimaryAlreadyAssigned, RulesViolated, Violation
+from carecircle.identifiers import new_id, to_text
+
+Run = Callable[[Callable[[Hospital], Any]], Any]
 
 ZONES = ("America/New_York", "Europe/Berlin", "Pacific/Auckland")
 
@@ -77,3 +87,61 @@ def test_months_begin_in_utc(elsewhere: Reach) -> None:
     assert len(found) >= 24
     for bound in found:
         assert len(re.findall(r"'\d{4}-\d\d-01 00:00:00\+00'", bound)) == 2, bound
+
+
+BROKEN = (Violation("licence-lapsed", "The licence lapsed."), Violation("suspended", "Suspended."))
+SOMEBODY, ANOTHER = UUID(int=11), UUID(int=12)
+BOTH = {"violations": "licence-lapsed suspended"}
+
+
+@pytest.mark.parametrize(
+    ("error", "provider", "patient", "detail"),
+    [
+        (RulesViolated(BROKEN, provider_id=SOMEBODY), SOMEBODY, None, BOTH),
+        (RulesViolated([*BROKEN, BROKEN[0]]), None, None, BOTH),
+        (RulesViolated(BROKEN, provider_id=None, patient_id=ANOTHER), None, ANOTHER, BOTH),
+        (RulesViolated(BROKEN[:1], wanted_provider_id=SOMEBODY, patient_id=ANOTHER), SOMEBODY, ANOTHER,
+         {"violations": "licence-lapsed"}),
+        (RulesViolated(), None, None, None),
+        (PrimaryAlreadyAssigned(provider_id=ANOTHER, wanted_provider_id=SOMEBODY, patient_id=ANOTHER), SOMEBODY, ANOTHER,
+         {"present": to_text(ANOTHER)}),
+        (PrimaryAlreadyAssigned(wanted_provider_id=SOMEBODY), SOMEBODY, None, None),
+        (AssignmentNotFound(provider_id=SOMEBODY), SOMEBODY, None, None),
+    ],
+)  # fmt: skip
+def test_a_refusal_says_who_was_meant_and_which_rules(
+    in_hospital: Run, error: CareCircleError, provider: UUID | None, patient: UUID | None, detail: dict[str, str] | None
+) -> None:
+    async def body(hospital: Hospital) -> None:
+        with pytest.raises(type(error)):
+            async with hospital.change() as db, refusals_recorded(db, hospital.organization, "test"):
+                raise error
+        entry = await refusal_in(hospital)
+        assert (entry["code"], entry["provider_id"], entry["patient_id"]) == (error.code, provider, patient)
+        # Codes only: the sentences are for whoever is refused.
+        assert (json.loads(entry["detail"]) if entry["detail"] else None) == detail
+
+    in_hospital(body)
+
+
+def test_what_a_door_says_comes_before_what_the_error_knows(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        error = AssignmentNotFound(provider_id=SOMEBODY, patient_id=SOMEBODY)
+        said = {"provider_id": ANOTHER, "patient_id": ANOTHER}
+        await record_refusal(hospital.circle.engine, hospital.organization, Actor("test"), error, **said)
+        entry = await refusal_in(hospital)
+        assert (entry["provider_id"], entry["patient_id"]) == (ANOTHER, ANOTHER)
+
+    in_hospital(body)
+
+
+async def refusal_in(hospital: Hospital) -> asyncpg.Record:
+    """The one refusal on record, as an auditor reads it."""
+    named = {"carecircle.organization_id": str(hospital.organization)}
+    auditor = await asyncpg.connect(hospital.circle.reach.dsn("auditor"), server_settings=named)
+    try:
+        entries = await auditor.fetch("select * from carecircle.audit_events where kind = 'refusal'")
+    finally:
+        await auditor.close()
+    assert len(entries) == 1
+    return entries[0]

@@ -1,16 +1,15 @@
-"""organization, patient, provider, team: who there is. Registering the same again changes nothing."""
+"""organization, patient, provider: who there is. Registering the same again changes nothing."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import date
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 
 from carecircle.cli.circle import Desk, at_desk, database, operator
-from carecircle.cli.options import OrganizationOption, OutputOption, Patient, Provider, instant
+from carecircle.cli.options import OrganizationOption, OutputOption
 from carecircle.cli.output import Output, emit_one
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 organization_app = typer.Typer(no_args_is_help=True, help="Organizations: tenants that never see each other.")
 patient_app = typer.Typer(no_args_is_help=True, help="Patients, under an id of yours, identifiers, or both.")
 provider_app = typer.Typer(no_args_is_help=True, help="Providers, under an id of yours, identifiers, or both.")
-team_app = typer.Typer(no_args_is_help=True, help="Care teams: their members and the patients they look after.")
 
 Identifiers = Annotated[
     list[str] | None, typer.Option("--identifier", metavar="SYSTEM|VALUE", help="An identifier; may be repeated.")
@@ -101,84 +99,6 @@ def add_provider(
         )
 
     emit_one({"provider": at_desk(organization, add)}, how=output)
-
-
-@team_app.command("create")
-def create_team(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What people call it; no patient's name.")],
-    team_type: Annotated[str, typer.Option("--type", help="primary, specialty or emergency.")] = "primary",
-    organization: OrganizationOption = None,
-    output: OutputOption = Output.table,
-) -> None:
-    """Make a team without patients or members.
-
-    Example: carecircle team create "Ward 3 East" --organization north-hospital
-    """
-    from carecircle.care_teams.service import create_team as create
-
-    async def add(desk: Desk) -> UUID:
-        return await desk.change(lambda session: create(session, name=name, team_type=team_type))
-
-    emit_one({"team": at_desk(organization, add)}, how=output)
-
-
-@team_app.command("add-member")
-def add_member(
-    team: Team,
-    provider: Provider,
-    role: Annotated[str, typer.Option(help="attending, resident, nurse, specialist or member.")] = "member",
-    from_: Annotated[str | None, typer.Option("--from", metavar="INSTANT", help="Starts at; now.")] = None,
-    until: Annotated[str | None, typer.Option("--until", metavar="INSTANT", help="Ends at; open.")] = None,
-    organization: OrganizationOption = None,
-    output: OutputOption = Output.table,
-) -> None:
-    """Give a provider a seat on a team: it lets in to every patient of the team.
-
-    Example: carecircle team add-member 01JD3V5T6Z0000000000000000 okafor --role nurse --organization north-hospital
-    """
-    from carecircle.care_teams.service import add_member as seat
-    from carecircle.identifiers import parse_id
-
-    team_id, starts_at, ends_at = parse_id(team), instant(from_), instant(until)
-
-    async def add(desk: Desk) -> UUID:
-        row = await desk.change(
-            lambda session: seat(
-                session, care_team_id=team_id, provider=provider, member_role=role, starts_at=starts_at, ends_at=ends_at
-            )
-        )
-        return row.id
-
-    emit_one({"team": team_id, "seat": at_desk(organization, add)}, how=output)
-
-
-@team_app.command("add-patient")
-def add_team_patient(
-    team: Team,
-    patient: Patient,
-    from_: Annotated[str | None, typer.Option("--from", metavar="INSTANT", help="Starts at; now.")] = None,
-    until: Annotated[str | None, typer.Option("--until", metavar="INSTANT", help="Ends at; open.")] = None,
-    organization: OrganizationOption = None,
-    output: OutputOption = Output.table,
-) -> None:
-    """Give a team a patient to look after.
-
-    Example: carecircle team add-patient 01JD3V5T6Z0000000000000000 N-0001 --organization north-hospital
-    """
-    from carecircle.care_teams.service import add_patient as look_after
-    from carecircle.identifiers import parse_id
-
-    team_id, starts_at, ends_at = parse_id(team), instant(from_), instant(until)
-
-    async def add(desk: Desk) -> UUID:
-        row = await desk.change(
-            lambda session: look_after(
-                session, care_team_id=team_id, patient=patient, starts_at=starts_at, ends_at=ends_at
-            )
-        )
-        return row.id
-
-    emit_one({"team": team_id, "row": at_desk(organization, add)}, how=output)
 
 
 def _day(text: str | None) -> date | None:
