@@ -903,7 +903,7 @@ CREATE INDEX care_team_patients_source ON carecircle.care_team_patients USING bt
 
 CREATE INDEX care_team_patients_superseded ON carecircle.care_team_patients USING btree (organization_id, patient_id) WHERE (superseded_at < 'infinity'::timestamp with time zone);
 
-CREATE INDEX coverage_arrangements_arrangement ON carecircle.coverage_arrangements USING btree (organization_id, arrangement_id) WHERE (superseded_at = 'infinity'::timestamp with time zone);
+CREATE INDEX coverage_arrangements_arrangement ON carecircle.coverage_arrangements USING btree (organization_id, arrangement_id) WHERE ((superseded_at = 'infinity'::timestamp with time zone) AND (starts_at < ends_at));
 
 CREATE INDEX coverage_arrangements_covered ON carecircle.coverage_arrangements USING btree (organization_id, covered_provider_id, ends_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
 

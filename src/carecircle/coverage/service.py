@@ -82,7 +82,14 @@ async def end_coverage(
         tenant = await enter_tenant(db, organization_of(organization))
         covering_id = await resolve_provider(db, tenant, covering) if covering is not None else None
         await take_turns(db, tenant, arrangement_id)
-        found = list(await db.scalars(believed(tenant).where(CoverageArrangement.arrangement_id == arrangement_id)))
+        found = list(
+            await db.scalars(
+                believed(tenant).where(
+                    CoverageArrangement.arrangement_id == arrangement_id,
+                    CoverageArrangement.starts_at < CoverageArrangement.ends_at,
+                )
+            )
+        )
         now = await instant(db)
         last = now if at is None else usable(at)
         if last < now:

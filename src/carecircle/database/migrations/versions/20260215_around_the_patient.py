@@ -255,7 +255,7 @@ def _circle() -> None:
     found_by("coverage_arrangements", "covered", "covered_provider_id")
     op.execute(
         "create index coverage_arrangements_arrangement on carecircle.coverage_arrangements (organization_id, arrangement_id)"
-        " where superseded_at = 'infinity'"
+        " where superseded_at = 'infinity' and starts_at < ends_at"
     )
 
 
