@@ -9,6 +9,8 @@ from typing import Literal, get_args
 
 AssignmentType = Literal["primary", "consulting", "attending", "admitting", "emergency"]
 ASSIGNMENT_TYPES: tuple[AssignmentType, ...] = get_args(AssignmentType)
+ACTIONS = ("read", "write", "order", "share")
+"""What every organization knows; a policy adds its own."""
 ACTION_CODE = re.compile(r"[a-z][a-z0-9_.:-]{0,31}")
 """What an action looks like: a decision about anything else is recorded as about `unreadable-action`."""
 RANGES = {"coverage_grace_minutes": (0, 240), "largest_team": (1, 10_000), "longest_specialist_days": (1, 3650)}

@@ -9,6 +9,10 @@ import pytest
 from sqlalchemy import text
 
 from carecircle import CareTeamService
+from carecircle.assignments.handover_service import correct_assignment
+from carecircle.assignments.service import assign_primary
+from carecircle.directory.credential_service import add_credential
+from carecircle.directory.policy_service import set_policy
 from carecircle.errors import AssignmentNotFound, InvalidPeriod, PrimaryAlreadyAssigned, ProviderNotRegistered
 from carecircle.identifiers import new_id, to_text
 from carecircle.period import FOREVER
@@ -67,6 +71,31 @@ def test_a_correction_that_cannot_be_changes_nothing(on_ward: Any) -> None:
             with pytest.raises(error):
                 await ward.does("correct_assignment", **said)
         assert (await ward.believed(), len(await ward.entries())) == (before, entries)
+
+    on_ward(body)
+
+
+def test_a_correction_drops_nothing_that_the_policy_asks(on_ward: Any) -> None:
+    async def body(ward: Ward) -> None:
+        by: dict[str, Any] = {"organization": ward.hospital.organization, "actor": "test"}
+        async with ward.hospital.change() as db:
+            await set_policy(db, document={"assignment_credentials": {"primary": ["licence"]}}, **by)
+            for kind, code in (("licence", "L-1"), ("certification", "BLS"), ("certification", "ALS")):
+                await add_credential(db, provider=ward.a, kind=kind, code=code, **by)
+            row = await assign_primary(db, patient=ward.patient, provider=ward.a, rests_on=["BLS"], **by)
+        assert row.rests_on == ["licence", "BLS"]
+        corrections: list[tuple[dict[str, Any], list[str]]] = [
+            ({"scope": ["read"]}, ["licence", "BLS"]),
+            ({"rests_on": ["ALS"]}, ["licence", "ALS"]),
+            ({"rests_on": [], "starts_at": ward.now - 72 * HOUR}, ["licence"]),
+            ({"assignment_type": "consulting", "rests_on": []}, []),
+            ({"rests_on": ["BLS"]}, ["BLS"]),
+            ({"assignment_type": "primary"}, ["licence", "BLS"]),
+        ]
+        for said, rests_on in corrections:
+            async with ward.hospital.change() as db:
+                row = await correct_assignment(db, patient=ward.patient, assignment_id=row.id, **said, **by)
+            assert row.rests_on == rests_on, said
 
     on_ward(body)
 

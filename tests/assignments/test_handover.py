@@ -9,6 +9,7 @@ import pytest
 
 from carecircle import CareTeamService
 from carecircle.assignments.service import add_assignment
+from carecircle.directory.credential_service import add_credential
 from carecircle.errors import (
     AssignmentNotFound,
     InvalidInstant,
@@ -60,6 +61,37 @@ def test_who_consults_already_is_not_listed_twice(on_ward: Any) -> None:
         await ward.does("add_secondary_provider", provider_id=ward.a)
         await ward.assign(ward.b)
         assert sum(row[0] == "consulting" for row in await ward.believed()) == 1
+
+    on_ward(body)
+
+
+@pytest.mark.parametrize(
+    ("held", "kept"),
+    [
+        ({}, False),
+        ({"scope": ["read"]}, True),
+        ({"scope": ["read", "write", "order", "share"]}, False),
+        ({"rests_on": ["licence"]}, True),
+        ({"ends_in": 9 * HOUR}, True),
+    ],
+    ids=["the same", "fewer actions", "more actions", "rests on more", "ends sooner"],
+)
+def test_a_narrower_consulting_row_does_not_stand_in_for_a_demotion(
+    on_ward: Any, held: dict[str, Any], kept: bool
+) -> None:
+    async def body(ward: Ward) -> None:
+        by: dict[str, Any] = {"organization": ward.hospital.organization, "actor": "test"}
+        said = {key: value for key, value in held.items() if key != "ends_in"}
+        if "ends_in" in held:
+            said["ends_at"] = ward.now + held["ends_in"]
+        async with ward.hospital.change() as db:
+            await add_credential(db, provider=ward.a, kind="licence", code="L-1", ends_at=ward.now + HOUR, **by)
+            await add_assignment(db, patient=ward.patient, provider=ward.a, **said, **by)
+        await ward.assign(ward.a)
+        await ward.assign(ward.b)
+        consulting = [row for row in await ward.rows() if row.superseded_at == FOREVER and row.provider_id == ward.a]
+        demoted = [row for row in consulting if row.assignment_type == "consulting" and row.lineage_id != row.id]
+        assert [sorted(row.scope) for row in demoted] == ([["order", "read", "write"]] if kept else [])
 
     on_ward(body)
 

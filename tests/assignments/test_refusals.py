@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from carecircle import CareTeamService
 from carecircle.audit import metrics
-from carecircle.errors import DatabaseUnavailable, PrimaryAlreadyAssigned
+from carecircle.directory.policy_service import set_policy
+from carecircle.errors import DatabaseUnavailable, PrimaryAlreadyAssigned, RulesViolated
 from carecircle.identifiers import new_id, to_text
 from tests.api.test_service import serving
 from tests.assignments.ward import HOUR, Ward
@@ -53,6 +54,24 @@ def test_a_host_that_rolls_back_still_leaves_the_record(on_ward: Any, bound_to: 
                 await assign(raw, ward.hospital.organization, ward.patient, ward.c, "2020-01-01")
         assert len(await ward.entries("refusal")) == 1
         assert shown("constraint_violations_attempted_total") == counted + 1
+
+    on_ward(body)
+
+
+def test_broken_rules_are_recorded_about_the_patient_and_the_provider(on_ward: Any) -> None:
+    async def body(ward: Ward) -> None:
+        async with ward.hospital.change() as db:
+            await set_policy(
+                db, document={"assignment_credentials": {"primary": ["licence"]}},
+                organization=ward.hospital.organization, actor="test",
+            )  # fmt: skip
+        with pytest.raises(RulesViolated):
+            await ward.assign(ward.c)
+        [entry] = await ward.entries("refusal")  # those about this patient
+        assert (entry["code"], entry["provider_id"]) == ("rules-violated", ward.c)
+        assert json.loads(entry["detail"]) == {"violations": "credential-missing"}
+        await ward.does("add_secondary_provider", provider_id=ward.c)
+        assert len(await ward.entries("refusal")) == 1
 
     on_ward(body)
 

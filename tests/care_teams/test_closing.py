@@ -26,7 +26,7 @@ def test_closing_ends_everything_and_reopening_brings_nothing_back(in_hospital: 
         ward = await Ward.open(hospital)
         now = await ward.now()
         nurse, late, patient = await hospital.provider(), await hospital.provider(), await hospital.patient()
-        await ward.seat("nurse", nurse, rests_on=[])
+        await ward.seat("nurse", nurse)
         await ward.seat("nurse", late, starts_at=now + DAY)
         await ward.look_after(patient)
         before = await ward.now()
@@ -69,6 +69,7 @@ def test_a_later_closing_cuts_what_reaches_beyond_it(in_hospital: Run) -> None:
         now = await ward.now()
         closes = now + 10 * DAY
         nurse, patient = await hospital.provider(), await hospital.patient()
+        await ward.credential(nurse, "licence", "RN-1")
         seat = await ward.seat("nurse", nurse, scope=["read"], rests_on=["licence"])
         short = await ward.seat("nurse", ends_at=now + DAY)
         never = await ward.seat("nurse", starts_at=closes)

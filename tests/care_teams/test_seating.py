@@ -7,8 +7,11 @@ from datetime import timedelta
 
 import pytest
 
+from carecircle.actor import acting_as
 from carecircle.care_teams.service import add_member, add_patient, change_member, end_membership, end_patient
 from carecircle.care_teams.team_service import rename_team
+from carecircle.directory.credential_service import end_credential
+from carecircle.directory.policy_service import set_policy
 from carecircle.errors import (
     CareTeamNotFound,
     InvalidRequest,
@@ -92,9 +95,17 @@ def test_a_role_that_asks_for_a_credential_rests_on_it(in_hospital: Run) -> None
         assert not await ward.may(nurse, "write", patient, as_of=lapses)
         plain = await ward.seat("member")
         assert plain.rests_on == []
-        said = await ward.seat("member", rests_on=["BLS"])
+        with pytest.raises(RulesViolated) as refused:
+            await ward.seat("member", rests_on=["BLS"])
+        assert [one.code for one in refused.value.violations] == ["credential-missing"]
+        assert refused.value.facts["care_team_id"] == ward.team
+        assert "provider_id" in refused.value.facts
+        passing = await hospital.provider()
+        await ward.credential(passing, "certification", "BLS", until=lapses)
+        said = await ward.seat("member", passing, rests_on=["BLS"])
         assert said.rests_on == ["BLS"]
-        assert not await ward.may(said.provider_id, "read", patient)
+        assert await ward.may(passing, "read", patient)
+        assert not await ward.may(passing, "read", patient, as_of=lapses)
         assert await ward.may(plain.provider_id, "read", patient)
 
     in_hospital(body)
@@ -185,12 +196,53 @@ def test_another_role_or_scope_from_now_on(in_hospital: Run) -> None:
     in_hospital(body)
 
 
+def test_another_role_lifts_no_suspension(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        ward = await Ward.open(hospital, role_credentials={"nurse": ["BLS"]})
+        lapsing, lasting, patient = await hospital.provider(), await hospital.provider(), await hospital.patient()
+        await ward.look_after(patient)
+        for who, code in ((lapsing, "RN-1"), (lasting, "RN-2")):
+            await ward.credential(who, "licence", code)
+            await ward.credential(who, "certification", "BLS")
+            await ward.seat("member", who, rests_on=["licence"])
+        with acting_as(organization=hospital.organization, actor="test"):
+            async with hospital.change() as db:
+                await end_credential(db, provider=lapsing, kind="licence", code="RN-1")
+        for who in (lapsing, lasting):
+            nurse = await ward.do(change_member, provider=who, member_role="nurse")
+            assert nurse.rests_on == ["licence", "BLS"]
+            assert await ward.may(who, "write", patient) == (who == lasting)
+            again = await ward.do(change_member, provider=who, member_role="resident")
+            assert again.rests_on == ["licence", "BLS"]
+
+    in_hospital(body)
+
+
+def test_a_seat_obeys_the_policy_of_its_start(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        ward = await Ward.open(hospital)
+        now = await ward.now()
+        with acting_as(organization=hospital.organization, actor="test"):
+            async with hospital.change() as db:
+                await set_policy(db, document={"role_credentials": {"nurse": ["licence"]}}, starts_at=now + DAY)
+        assert (await ward.seat("nurse", starts_at=now - DAY)).rests_on == []
+        assert (await ward.seat("nurse")).rests_on == []
+        with pytest.raises(RulesViolated) as refused:
+            await ward.seat("nurse", starts_at=now + DAY)
+        assert [one.code for one in refused.value.violations] == ["credential-missing"]
+        licensed = await hospital.provider()
+        await ward.credential(licensed, "licence", "RN-1")
+        assert (await ward.seat("nurse", licensed, starts_at=now + DAY)).rests_on == ["licence"]
+
+    in_hospital(body)
+
+
 def test_who_leaves_is_out_at_once_and_what_was_stays_on_record(in_hospital: Run) -> None:
     async def body(hospital: Hospital) -> None:
         ward = await Ward.open(hospital)
         patient, other = await hospital.patient(), await hospital.patient()
         now = await ward.now()
-        seat = await ward.seat("nurse", ends_at=now + DAY, rests_on=[])
+        seat = await ward.seat("nurse", ends_at=now + DAY)
         await ward.seat("nurse", seat.provider_id, starts_at=now + 2 * DAY)
         await ward.look_after(patient)
         await ward.look_after(other)

@@ -91,7 +91,9 @@ def test_a_ward_is_read_page_by_page(in_hospital: Run) -> None:
         ward, other = await Ward.open(hospital), await Ward.open(hospital)
         patients = await ward.fill(250)
         await other.fill(3)
-        seat = await ward.seat("nurse", scope=["read"], rests_on=["licence"])
+        nurse = await hospital.provider()
+        await ward.credential(nurse, "licence", "RN-1")
+        seat = await ward.seat("nurse", nurse, scope=["read"], rests_on=["licence"])
         team = await ward.do(team_of)
         assert (team.id, team.name, team.team_type, team.patients) == (ward.team, "Ward 4", "primary", 250)
         (member,) = team.members

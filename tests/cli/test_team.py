@@ -58,7 +58,10 @@ def test_a_team_is_found_by_its_name_whatever_its_capitals(carecircle: Command, 
 def test_a_name_nobody_has_and_one_that_two_have(carecircle: Command, ward: str) -> None:
     unknown = carecircle("team", "show", "Ward 2", organization=ward)
     assert (unknown.code, "did you mean Ward 1?" in unknown.err) == (5, True)
-    second = done(carecircle, ward, "create", "Ward 1")["team"]
+    first = done(carecircle, ward, "show", "Ward 1")["team"]
+    made = carecircle("team", "create", "ward 1", "-o", "json", organization=ward)
+    assert (made.code, made.json["same_name"]) == (11, [first])
+    second = made.json["team"]
     twice = carecircle("team", "show", "Ward 1", organization=ward)
     assert (twice.code, second in twice.err) == (7, True)
     assert carecircle("team", "show", second, organization=ward).code == 0
@@ -120,6 +123,12 @@ def test_several_patients_or_none(carecircle: Command, ward: str, tmp_path: Path
     assert len(as_csv.lines) == 62
     listed.write_text(as_csv.out)
     assert len(done(carecircle, ward, "take", "Ward 1", "--file", str(listed))["patients"]) == 61
+    listed.write_text(" Patient \np1\n")
+    assert len(done(carecircle, ward, "give", "Ward 1", "--file", str(listed))["patients"]) == 1
+    for text, why in (("\n", "is empty"), ("patient\n", "no patient below")):
+        listed.write_text(text)
+        ran = carecircle("team", "give", "Ward 1", "--file", str(listed), organization=ward)
+        assert (ran.code, why in ran.err) == (7, True), ran.err
     listed.write_text("a,b\nc,d\n")
     assert carecircle("team", "give", "Ward 1", "--file", str(listed), organization=ward).code == 7
     assert carecircle("team", "give", "Ward 1", organization=ward).code == 7
@@ -131,6 +140,7 @@ def test_closing_asks_first_and_says_what_ends(carecircle: Command, ward: str) -
     assert (unasked.code, "--yes" in unasked.err) == (7, True)
     looked = carecircle("team", "close", "Ward 1", "--dry-run", organization=ward)
     assert (looked.code, "1 seat and the care of 1 patient" in looked.err) == (0, True)
+    assert "Nothing was changed." in looked.err
     assert may(carecircle, ward, "doctor", "read")
     closed = carecircle("team", "close", "Ward 1", "--yes", organization=ward)
     assert closed.lines == ["Ward 1 is closed now: 1 seat and the care of 1 patient ended."]
@@ -142,6 +152,32 @@ def test_closing_asks_first_and_says_what_ends(carecircle: Command, ward: str) -
     assert len(done(carecircle, ward, "list", "--closed")["teams"]) == 1
     assert done(carecircle, ward, "reopen", "Ward 1")["reopened"] is True
     done(carecircle, ward, "add", "Ward 1", "other")
+
+
+def test_a_closing_ahead_is_shown_lifted_and_put_back(carecircle: Command, ward: str) -> None:
+    done(carecircle, ward, "add", "Ward 1", "doctor", "--role", "nurse")
+    berlin = {"CARECIRCLE_TIME_ZONE": "Europe/Berlin"}
+    words = ("team", "close", "Ward 1", "--at", "2090-12-24 20:00")
+    looked = carecircle(*words, "--dry-run", organization=ward, **berlin)
+    assert "This closes Ward 1 from Sun 24 Dec 2090 20:00 (Europe/Berlin) on" in looked.err
+    assert "Nothing was changed." in looked.err
+    assert carecircle(*words, "--yes", organization=ward, **berlin).code == 0
+    shown = carecircle("team", "show", "Ward 1", organization=ward, **berlin)
+    assert shown.lines[0].startswith("Ward 1 (primary, closes Sun 24 Dec 2090 20:00): 1 person on it")
+    assert done(carecircle, ward, "show", "Ward 1")["closes_at"] == "2090-12-24T19:00:00Z"
+    opened = carecircle("team", "reopen", "Ward 1", organization=ward, **berlin)
+    told = "Ward 1 is open again. 1 seat and 1 patient still end Sun 24 Dec 2090 20:00 (Europe/Berlin); prolong them:"
+    assert opened.lines[0] == told
+    assert "--at 2090-12-24T19:00:00Z --yes" in opened.err
+    assert done(carecircle, ward, "show", "Ward 1")["closes_at"] is None
+    for line in opened.lines[1:]:
+        assert carecircle(*shlex.split(line)[1:], organization=ward).code == 0
+    later = done(carecircle, ward, "show", "Ward 1", "--at", "2091-01-01", "--patients")
+    assert [one["role"] for one in later["members"]] == ["nurse"]
+    assert len(later["patients"]) == 1
+    put_back = opened.err.strip().removeprefix("Take it back with: ")
+    assert carecircle(*shlex.split(put_back)[1:], organization=ward).code == 0
+    assert done(carecircle, ward, "show", "Ward 1")["closes_at"] == "2090-12-24T19:00:00Z"
 
 
 def test_a_local_time_needs_a_clock(carecircle: Command, ward: str) -> None:

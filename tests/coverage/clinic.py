@@ -63,6 +63,10 @@ class Clinic:
         )
         return rows
 
+    async def read(self, question: Any, **said: Any) -> Any:
+        async with self.hospital.change() as db:
+            return await question(db, organization=self.hospital.organization, **said)
+
     async def policy(self, **document: Any) -> None:
         await self.do(set_policy, document=document)
 

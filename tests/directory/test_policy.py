@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from carecircle.assignments.handover_service import correct_assignment
 from carecircle.assignments.rules import assignment_violations
 from carecircle.assignments.service import add_assignment, assign_primary
+from carecircle.care_teams.service import add_member, change_member
+from carecircle.care_teams.team_service import create_team
 from carecircle.database.session import instant
+from carecircle.directory.credential_service import add_credential
 from carecircle.directory.policy_service import (
     difference,
     document_of,
@@ -21,7 +25,8 @@ from carecircle.directory.policy_service import (
     policy_versions,
     set_policy,
 )
-from carecircle.errors import InvalidPeriod, InvalidPolicy, RulesViolated
+from carecircle.errors import InvalidPeriod, InvalidPolicy, InvalidRequest, RulesViolated
+from carecircle.identifiers import CareTeamId
 from carecircle.period import FOREVER
 from carecircle.policy import Policy
 from carecircle.restrictions.service import suspend
@@ -59,6 +64,11 @@ async def at(hospital: Hospital, when: datetime | None = None) -> Policy:
 async def now(hospital: Hospital) -> datetime:
     async with hospital.change() as db:
         return await instant(db)
+
+
+async def create_team_of(hospital: Hospital) -> CareTeamId:
+    async with hospital.change() as db:
+        return await create_team(db, name="Ward", organization=hospital.organization, actor="test")
 
 
 def test_a_document_says_all_of_a_policy() -> None:
@@ -198,8 +208,99 @@ def test_an_assignment_obeys_the_policy_of_its_start(in_hospital: Run) -> None:
         assert [one.code for one in refused.value.violations] == ["credential-missing"] * 2
         async with hospital.change() as db:
             consulting = await add_assignment(db, patient=patient, provider=doctor, **of)
-            agreed = await assign_primary(db, patient=patient, provider=doctor, rests_on=(), **of)
-        assert (consulting.rests_on, agreed.rests_on) == ([], [])
+        assert consulting.rests_on == []
+
+    in_hospital(body)
+
+
+@pytest.mark.parametrize("rests_on", [None, (), ("BLS",), ("BLS", "licence")])
+def test_nobody_is_spared_what_the_policy_asks(in_hospital: Run, rests_on: tuple[str, ...] | None) -> None:
+    async def body(hospital: Hospital) -> None:
+        patient, licensed, other = await hospital.patient(), await hospital.provider(), await hospital.provider()
+        team = await create_team_of(hospital)
+        await put(
+            hospital,
+            {
+                "assignment_credentials": {"primary": ["licence"], "attending": ["licence"]},
+                "role_credentials": {"nurse": ["licence"]},
+            },
+        )
+        of: dict[str, Any] = {"organization": hospital.organization, "actor": "test"}
+        start = await now(hospital)
+        async with hospital.change() as db:
+            for who, kind, code in (
+                (licensed, "licence", "L-1"),
+                (licensed, "certification", "BLS"),
+                (other, "certification", "BLS"),
+            ):
+                await add_credential(db, provider=who, kind=kind, code=code, starts_at=start - 9 * DAY, **of)
+        changes: list[tuple[Callable[..., Any], dict[str, Any]]] = [
+            (assign_primary, {"patient": patient}),
+            (add_assignment, {"patient": patient, "assignment_type": "attending"}),
+            # What began before a policy did goes on under it.
+            (
+                add_assignment,
+                {"patient": patient, "assignment_type": "attending", "starts_at": start - DAY, "ends_at": start + DAY},
+            ),
+            (add_member, {"care_team_id": team, "member_role": "nurse"}),
+        ]
+        for change, said in changes:
+            with pytest.raises(RulesViolated) as refused:
+                async with hospital.change() as db:
+                    await change(db, provider=other, rests_on=rests_on, **said, **of)
+            assert [one.code for one in refused.value.violations] == ["credential-missing"]
+            async with hospital.change() as db:
+                row = await change(db, provider=licensed, rests_on=rests_on, **said, **of)
+            assert row.rests_on == ["licence", *(name for name in rests_on or () if name != "licence")]
+
+    in_hospital(body)
+
+
+def test_a_scope_names_only_actions_that_are_known_then(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        patient, doctor, team = await hospital.patient(), await hospital.provider(), await create_team_of(hospital)
+        of: dict[str, Any] = {"organization": hospital.organization, "actor": "test"}
+        start = await now(hospital)
+        async with hospital.change() as db:
+            row = await add_assignment(db, patient=patient, provider=doctor, **of)
+            await add_member(db, care_team_id=team, provider=doctor, ends_at=start + DAY, **of)
+        changes: list[tuple[Callable[..., Any], dict[str, Any]]] = [
+            (add_assignment, {"patient": patient, "provider": doctor, "assignment_type": "attending"}),
+            (
+                add_assignment,
+                {"patient": patient, "provider": doctor, "assignment_type": "admitting", "starts_at": start - DAY},
+            ),
+            (correct_assignment, {"patient": patient, "assignment_id": row.id}),
+            (
+                add_member,
+                {"care_team_id": team, "provider": doctor, "starts_at": start + DAY, "ends_at": start + 2 * DAY},
+            ),
+            (change_member, {"care_team_id": team, "provider": doctor}),
+        ]
+        scope = ["read", "prescribe", "MRN 0815"]
+        for change, said in changes:
+            with pytest.raises(InvalidRequest) as refused:
+                async with hospital.change() as db:
+                    await change(db, scope=scope, **said, **of)
+            assert str(refused.value) == "2 of these actions are unknown; known are read, write, order, share."
+        await put(hospital, {"actions": ["prescribe"]}, start + 4 * DAY)
+        with pytest.raises(InvalidRequest):
+            async with hospital.change() as db:
+                await add_assignment(db, patient=patient, provider=doctor, scope=["prescribe"], **of)
+        async with hospital.change() as db:
+            ahead = await add_assignment(
+                db, patient=patient, provider=doctor, scope=["prescribe"], starts_at=start + 4 * DAY, **of
+            )
+        assert ahead.scope == ["prescribe"]
+        await put(hospital, {"actions": ["prescribe"]})
+        for change, said in changes:
+            with pytest.raises(InvalidRequest) as refused:
+                async with hospital.change() as db:
+                    await change(db, scope=scope, **said, **of)
+            assert refused.value.message.startswith("1 of these actions")
+            async with hospital.change() as db:
+                made = await change(db, scope=scope[:2], **said, **of)
+            assert made.scope == ["read", "prescribe"]
 
     in_hospital(body)
 

@@ -1,4 +1,5 @@
-"""The pages about care teams and about covering do what they say: every command is run, in the page's order.
+"""The pages about care teams and about covering do what they say: every command is run, in the page's order. So does the
+README's handful of people.
 
 `# exit=` after a command is its exit code. `01KC…` stands for the arrangement that was shown last. A ```text block shows lines that
 the commands before it print, in that order; … stands for anything.
@@ -98,6 +99,15 @@ def test_every_command_runs_as_it_stands(shell: Shell, page: str) -> None:
             printed += said
             commands += 1
     assert commands > 10
+
+
+def test_the_handful_of_people_of_the_readme(shell: Shell) -> None:
+    readme = (ROOT / "README.md").read_text()
+    [block] = re.findall(r"^Or a handful of people by hand:\n\n```\n(.*?)```", readme, re.DOTALL | re.MULTILINE)
+    for line in block.splitlines():
+        code, said = shell(line.replace("./dev run", "carecircle"))
+        assert code == (10 if "# denied" in line else 0), f"{line}\n{said}"
+    assert shell("carecircle check okafor read 12345")[0] == 10
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -29,6 +29,27 @@ def test_the_python_example_runs(in_hospital: Run, monkeypatch: Any) -> None:
     in_hospital(body)
 
 
+def test_the_page_about_embedding_runs(in_hospital: Run, monkeypatch: Any) -> None:
+    page = (ROOT / "docs" / "how-to" / "embed-in-python.md").read_text()
+    [source] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    [promised] = re.findall(r"^It returns (.*)\.$", page, re.MULTILINE)
+    names: dict[str, Any] = {}
+    exec(compile(source, "embed-in-python.md", "exec"), names)  # noqa: S102 - our own page
+
+    async def body(hospital: Hospital) -> None:
+        address = hospital.circle.reach.admin.render_as_string(hide_password=False)
+        monkeypatch.setenv("CARECIRCLE_DATABASE_URL", address)
+        told = await names["a_day"](to_text(hospital.organization))
+        assert told == re.findall(r"`([^`]+)`", promised)
+
+    in_hospital(body)
+
+
+def test_it_names_every_page() -> None:
+    pages = {f"docs/how-to/{page.name}" for page in (ROOT / "docs" / "how-to").glob("*.md")}
+    assert pages <= set(re.findall(r"\]\((docs/[^)#]+)\)", README))
+
+
 def test_every_command_it_names_exists() -> None:
     commands = re.findall(r"^\./dev run ((?:[a-z-]+ ?)+)", README, re.MULTILINE)
     assert len(commands) >= 6

@@ -151,7 +151,7 @@ SERVED: dict[str, Serve] = {
     "redirect_referral": lambda db, o: redirect_referral(db, referral_id=o.referral, provider=o.provider),
     "arrange_coverage": lambda db, o: arrange_coverage(
         db, covered=o.other, covering=o.provider, coverage_type=o.kind, starts_at=o.starts, ends_at=o.ends,
-        scope=o.scope, care_team_id=o.team, patients=o.patients,
+        scope=o.scope, care_team_id=o.team, patients=o.patients or None,
     ),
     "end_coverage": lambda db, o: _changed(end_coverage(db, arrangement_id=o.arrangement)),
     "object_to": lambda db, o: object_to(

@@ -15,8 +15,15 @@ SCOPES = (
 )  # fmt: skip
 TYPES = ("primary", "primary", "consulting", "consulting", "attending", "admitting", "emergency", "nurse")
 ROLES = ("attending", "resident", "nurse", "specialist", "member", "porter")
-KINDS, CODES = ("licence", "licence", "specialty", "certification"), ("C1", "C1", "C2")
-NEEDS = (("licence",), ("licence",), ("C1",), ("C2",), ("specialty",), ("licence", "C1"), ("licence", "C2"))
+CODES = ("C1", "C1", "C2")
+PAPERS = (
+    *[("licence", "C1")] * 3, ("licence", "C2"), ("specialty", "C1"), ("specialty", "C2"), ("certification", "C2"),
+)  # fmt: skip
+# One credential may answer to both names of a pair, until only another one answers to the one of them.
+NEEDS = (
+    ("licence",), ("licence",), ("C1",), ("C2",), ("specialty",), *[("licence", "C1")] * 3, ("licence", "C2"),
+    ("licence", "specialty"),
+)  # fmt: skip
 COVERAGE_TYPES = ("full", "full", "full", "urgent", "on_call")
 LABELS = ("R", "CEL", "EMP", "PSY", "HIV", "SUD")
 GRACES = (0, 30, 30, 240)
@@ -155,8 +162,8 @@ def any_seat(r: Random) -> Command:
 
 def rested_seat(r: Random) -> Command:
     return Command(
-        "add_member", provider=_first(r), team=_first(r), kind=r.choice(ROLES), starts=_any_time(r), ends=_seldom(r),
-        rests_on=r.choice(NEEDS),
+        "add_member", provider=_first(r), team=_first(r), kind=r.choice(ROLES), ends=_seldom(r), rests_on=r.choice(NEEDS),
+        starts=_any_time(r) if r.random() < 0.3 else None,  # what is not held then is refused
     )  # fmt: skip
 
 
@@ -189,22 +196,26 @@ def reopened(r: Random) -> Command:
 
 
 def credential(r: Random) -> Command:
+    """Somebody else's, too: it does not answer for whose own has lapsed."""
+    kind, code = r.choice(PAPERS)
     return Command(
-        "add_credential", provider=_first(r), kind=r.choice(KINDS), code=r.choice(CODES), starts=_any_time(r),
+        "add_credential", provider=r.choice((0, 0, 1)), kind=kind, code=code, starts=_any_time(r),
         ends=_when(r) if r.random() < 0.7 else None,
     )  # fmt: skip
 
 
 def licence(r: Random) -> Command:
     """A credential that holds now, more often than not."""
+    kind, code = r.choice(PAPERS)
     return Command(
-        "add_credential", provider=r.choice((0, 0, 0, 1)), kind=r.choice(KINDS), code=r.choice(CODES),
-        starts=When(r.choice(OFFSETS[:4])), ends=r.choice((None, _ahead(r), _when(r))),
+        "add_credential", provider=r.choice((0, 0, 1)), kind=kind, code=code, starts=When(r.choice(OFFSETS[:4])),
+        ends=r.choice((None, _ahead(r), _ahead(r), _when(r))),
     )  # fmt: skip
 
 
 def struck_off(r: Random) -> Command:
-    return Command("end_credential", provider=_first(r), kind=r.choice(KINDS), code=r.choice(CODES))
+    kind, code = r.choice(PAPERS)
+    return Command("end_credential", provider=_first(r), kind=kind, code=code)
 
 
 def referral(r: Random) -> Command:

@@ -15,6 +15,7 @@ BY_COVERAGE = {"full": ALL, "urgent": TREATING, "on_call": NURSING}
 LABELS = ("R", "CEL", "EMP", "PSY", "HIV", "SUD")
 EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
 ABOUT_PATIENTS = (*BY_TYPE, "team_patient", "coverage", "referral", "objection", "label")
+RESTRICTING = ("objection", "label")
 
 
 class Model(Staffed):
@@ -118,10 +119,12 @@ class Model(Staffed):
         return self._record(Row(-1, -1, kind, first, last, now, patient, provider, code=code), now)
 
     def lift(self, now: datetime, index: int) -> bool:
-        """One of the restrictions ever made, oldest first, as it was recorded then."""
+        """One of the restrictions ever made, oldest first, as it was recorded then; not those that parting records made."""
+        parted = {row.superseded for row in self.rows if row.kind == "merge"}
         made = [
-            row for row in self.rows if row.kind in ("objection", "suspension", "label") and row.number == row.lineage
-        ]
+            row for row in self.rows
+            if row.kind in ("suspension", *RESTRICTING) and row.number == row.lineage and row.recorded not in parted
+        ]  # fmt: skip
         row = made[index % len(made)] if made else None
         if row is None or not row.believed() or row.ends <= now:
             raise Refused("restriction-not-found")
@@ -203,10 +206,18 @@ class Model(Staffed):
         if self.present(patient) != patient or self.present(into) != into:
             raise Refused("already-merged")
         held = self._now_believed(*ABOUT_PATIENTS, patient=into)
-        for row in self._now_believed(*ABOUT_PATIENTS, patient=patient):
+        gone = self._now_believed(*ABOUT_PATIENTS, patient=patient)
+        for row in gone:
             self._close(row, now)
             for piece in _carried(replace(row, patient=into), held):
                 self._record(piece, now)
+        for row in held:
+            wider = [piece for other in gone for piece in _wider(row, replace(other, patient=into))]
+            if wider:
+                self._close(row, now)
+                places = [(piece.starts, piece.duty_ends or piece.ends) for piece in wider]
+                for piece in [*_outside(row, places), *wider]:
+                    self._record(piece, now)
         return self._record(Row(-1, -1, "merge", EARLIEST, FOREVER, now, patient, other=into), now)
 
     def unmerge_patients(self, now: datetime, patient: int) -> bool:
@@ -217,20 +228,63 @@ class Model(Staffed):
         if self._now_believed("merge", patient=merge.other):
             raise Refused("already-merged")
         self._close(merge, now)
-        closed = [row for row in self.rows if row.patient == patient and row.superseded == merge.recorded]
-        for lineage in {row.lineage for row in closed}:
-            made = [row for row in self.rows if (row.lineage, row.recorded) == (lineage, merge.recorded)]
-            present = [
-                row for row in self._now_believed(*ABOUT_PATIENTS, patient=merge.other) if row.lineage == lineage
-            ]
-            # What somebody changed since stays with the survivor.
-            if sorted(map(_content, made), key=str) == sorted(map(_content, present), key=str):
-                for row in present:
-                    self._close(row, now)
-                for row in closed:
-                    if row.lineage == lineage:
-                        self._record(row, now)
+        at, survivor = merge.recorded, merge.other
+        # Once closed, rows say nothing: look before.
+        believed = self._now_believed(*ABOUT_PATIENTS, patient=survivor)
+        closed = [row for row in self.rows if row.superseded == at and row.kind in ABOUT_PATIENTS]
+        then = [row for row in self.rows if row.patient == survivor and row.recorded < at <= row.superseded]
+        theirs = {row.lineage for row in then}
+        standing = [row for row in believed if row.lineage in theirs]
+        changed = {row.lineage for row in closed if not self._unchanged(row, at, believed)}
+        for row in [row for row in closed if row.patient == patient]:
+            if row.kind in RESTRICTING:
+                self._restrict_again(now, row, at, believed, row.lineage in changed)
+            elif row.lineage not in changed:
+                for piece in _outside(row, _over(row, self._made(row, at), then, standing)):
+                    self._record(piece, now)
+        # What somebody changed since stays with the survivor.
+        for row in believed:
+            if row.lineage in {one.lineage for one in closed if one.patient == patient} - changed:
+                self._close(row, now)
+        self._narrow(now, at, believed, [row for row in closed if row.patient == survivor])
+        # What was said of the two while they were one may be about either.
+        known = theirs | {row.lineage for row in closed}
+        self._for_both(now, patient, [row for row in believed if row.lineage not in known and row.ends > now])
         return True
+
+    def _made(self, row: Row, at: datetime) -> list[tuple[datetime, datetime]]:
+        """The times of what was recorded at an instant in place of a row."""
+        return [_span(one) for one in self.rows if (one.lineage, one.recorded) == (row.lineage, at)]
+
+    def _unchanged(self, row: Row, at: datetime, believed: Sequence[Row]) -> bool:
+        made = [one for one in self.rows if (one.lineage, one.recorded) == (row.lineage, at)]
+        present = [one for one in believed if one.lineage == row.lineage]
+        return sorted(map(_content, made), key=str) == sorted(map(_content, present), key=str)
+
+    def _restrict_again(self, now: datetime, row: Row, at: datetime, believed: Sequence[Row], changed: bool) -> None:
+        """One too many is the lesser harm: it is the patient's again as far as it was not lifted itself."""
+        present = [_span(one) for one in believed if one.lineage == row.lineage]
+        lifted = [span for one in self._made(row, at) for span in _without(one, present)]
+        for starts, ends in _without(_span(row), lifted):
+            if ends > now or not changed:
+                self._record(replace(row, lineage=-1 if changed else row.lineage, starts=starts, ends=ends), now)
+
+    def _narrow(self, now: datetime, at: datetime, believed: Sequence[Row], widened: Sequence[Row]) -> None:
+        """What the survivor's coverage granted for the one given up it grants no more."""
+        for row in widened:
+            present = [one for one in believed if one.lineage == row.lineage]
+            over = [span for one in self._made(row, at) for span in _without(one, [_span(other) for other in present])]
+            for one in present:
+                self._close(one, now)
+            for piece in _outside(row, over):
+                self._record(piece, now)
+
+    def _for_both(self, now: datetime, patient: int, rows: Sequence[Row]) -> None:
+        """Restrictions of another become this patient's too, as facts of their own, where none of theirs says the same."""
+        for row in [row for row in rows if row.kind in RESTRICTING]:
+            own = [one for one in self._now_believed(row.kind, patient=patient) if _place(one) == _place(row)]
+            for starts, ends in _without(_span(row), list(map(_span, own))):
+                self._record(replace(row, lineage=-1, patient=patient, starts=starts, ends=ends), now)
 
     def _close(self, row: Row, now: datetime) -> None:
         self.rows[row.number] = replace(row, superseded=now)
@@ -256,15 +310,69 @@ def _carried(row: Row, held: Sequence[Row]) -> list[Row]:
     ]
     if row.kind == "primary" and row.scope & BY_TYPE["consulting"]:
         kept = row.scope & BY_TYPE["consulting"]
-        enough = [
-            (one.starts, one.ends) for one in held
-            if one.kind in ("primary", "consulting") and one.provider == row.provider and one.scope >= kept
-            and one.rests_on <= row.rests_on and one.referral in (None, row.referral)
-        ]  # fmt: skip
+        enough = [_span(one) for one in held if _enough(one, row, kept)]
         for span in _without((row.starts, row.ends), left):
             for starts, ends in _without(span, enough):
                 pieces.append(replace(row, kind="consulting", scope=kept, starts=starts, ends=ends))
     return pieces
+
+
+def _span(row: Row) -> tuple[datetime, datetime]:
+    return row.starts, row.ends
+
+
+def _outside(row: Row, taken: Sequence[tuple[datetime, datetime]]) -> list[Row]:
+    """A row without these times; who is not on duty to the end of it has no grace."""
+    if row.duty_ends is None:
+        return [replace(row, starts=starts, ends=ends) for starts, ends in _without(_span(row), taken)]
+    last = min([row.ends, *(starts for starts, _ in taken if starts >= row.duty_ends)])
+    return [
+        replace(row, starts=starts, ends=last if ends == row.duty_ends else ends, duty_ends=ends)
+        for starts, ends in _without((row.starts, row.duty_ends), taken)
+    ]
+
+
+def _wider(row: Row, other: Row) -> list[Row]:
+    """What the survivor's coverage is beside another's that grants more, on the same conditions or fewer."""
+    if row.kind != "coverage" or _place(row) != _place(other) or row.duty_ends is None or other.duty_ends is None:
+        return []
+    starts, duty_ends = max(row.starts, other.starts), min(row.duty_ends, other.duty_ends)
+    fewer = row.rests_on >= other.rests_on and row.scope <= other.scope
+    if starts >= duty_ends or (row.scope >= other.scope and row.rests_on <= other.rests_on):
+        return []
+    if row.rests_on != other.rests_on and not fewer:
+        return []
+    ends = row.ends if duty_ends == row.duty_ends else min(row.ends, other.ends)
+    return [
+        replace(
+            row, starts=starts, ends=ends, duty_ends=duty_ends, scope=row.scope | other.scope, rests_on=other.rests_on
+        )
+    ]
+
+
+def _standing(row: Row, held: Sequence[Row]) -> list[tuple[datetime, datetime]]:
+    """When these hold a row's place or, of a primary, let the same provider in as far as a consulting one."""
+    kept = row.scope & BY_TYPE["consulting"] if row.kind == "primary" else frozenset()
+    if kept:
+        return [_span(one) for one in held if _enough(one, row, kept)]
+    return [_span(one) for one in held if _place(one) == _place(row) != ()]
+
+
+def _over(
+    row: Row, made: Sequence[tuple[datetime, datetime]], then: Sequence[Row], now: Sequence[Row]
+) -> list[tuple[datetime, datetime]]:
+    """When a row that was not recorded because others stood for it has nobody standing for it any more."""
+    over = []
+    for gap in _without(_span(row), made):
+        over += _without(gap, [*_standing(row, now), *_without(gap, _standing(row, then))])
+    return over
+
+
+def _enough(one: Row, row: Row, kept: frozenset[str]) -> bool:
+    return (
+        one.kind in ("primary", "consulting") and one.provider == row.provider and one.scope >= kept
+        and one.rests_on <= row.rests_on and one.referral in (None, row.referral)
+    )  # fmt: skip
 
 
 def _place(row: Row) -> tuple[object, ...]:

@@ -46,7 +46,12 @@ class Staffed(Circle):
             self._end(incumbent, now, at)
             consulting = self._now_believed("consulting", patient=patient, provider=incumbent.provider)
             kept = incumbent.scope & BY_TYPE["consulting"]
-            held = any(row.starts <= at and row.ends >= incumbent.ends for row in consulting)
+            # Who consults already with less, or resting on more, keeps by that row less than a demotion lets them keep.
+            held = any(
+                row.starts <= at and row.ends >= incumbent.ends and row.scope >= kept
+                and row.rests_on <= incumbent.rests_on and row.referral in (None, incumbent.referral)
+                for row in consulting
+            )  # fmt: skip
             if previous == "demote" and incumbent.starts < at and kept and not held:
                 self._record(replace(incumbent, kind="consulting", starts=at, scope=kept), now)
         self._record(Row(-1, -1, "primary", at, FOREVER, now, patient, provider, scope=BY_TYPE["primary"]), now)
@@ -115,6 +120,7 @@ class Staffed(Circle):
             versions = self._now_believed("referral", lineage=sent, patient=patient)
             if not any(row.provider in (None, provider) and row.ends > first for row in versions):
                 raise Refused("referral-not-found")
+        self._require_known(granted, max(now, first))
         row = Row(-1, -1, kind, first, last, now, patient, provider, scope=granted, rests_on=rests, referral=sent)
         return self._assign(row, now)
 
@@ -141,6 +147,8 @@ class Staffed(Circle):
         right = replace(wrong, starts=first, ends=last, kind=kind or wrong.kind)
         if provider is not None:
             right = replace(right, provider=provider)
+        if scope is not None:
+            self._require_known(scope, max(now, first))
         return self._assign(replace(right, scope=right.scope if scope is None else frozenset(scope)), now, wrong)
 
     def end_assignments(self, now: datetime, patient: int, provider: int, kind: str | None = None) -> bool:
@@ -172,6 +180,12 @@ class Staffed(Circle):
         if lapsed or any(row.kind == "objection" and row.patient == patient for row in own):
             raise Refused("rules-violated")
 
+    def _require_known(self, scope: Collection[str], at: datetime) -> None:
+        """An action is everybody's, or the policy of that time adds it."""
+        policy = self._policy_at(at)
+        if not ALL | (policy.scope if policy else frozenset()) >= frozenset(scope):
+            raise Refused("invalid-request")
+
     def add_member(
         self, now: datetime, team: int, provider: int, role: str = "member",
         starts: datetime | None = None, ends: datetime | None = None, scope: Collection[str] | None = None,
@@ -182,10 +196,15 @@ class Staffed(Circle):
         conflict = {"attending": "resident", "resident": "attending"}.get(role)
         own = self._now_believed("seat", provider=provider)
         # Every policy that these histories set lets roles be; without one, nobody is both at once.
-        if self._policy_at(now) is None and any(row.role == conflict and overlap(row, first, last) for row in own):
+        if self._policy_at(max(now, first)) is None and any(
+            row.role == conflict and overlap(row, first, last) for row in own
+        ):
             raise Refused("rules-violated")
-        self._require_fit(provider, first)
+        if rests_on:  # who is nobody lacks every credential, and is told the former
+            self._require(provider=provider)
+        self._require_fit(provider, first, rests_on)
         granted = BY_ROLE.get(role, READING) if scope is None else frozenset(scope)
+        self._require_known(granted, max(now, first))
         if not granted:
             raise Refused("invalid-request")
         if any(row.team == team and overlap(row, first, last) for row in own):

@@ -139,7 +139,8 @@ class InPython:
         async with self._change() as db:
             made = await arrange_coverage(
                 db, covered=self.ids[covered], covering=self.ids[by], starts_at=start, ends_at=end, coverage_type=kind,
-                care_team_id=self.ids[team] if team else None, patients=[self.ids[one] for one in patients], scope=scope,
+                care_team_id=self.ids[team] if team else None,
+                patients=[self.ids[one] for one in patients] or None, scope=scope,
             )  # fmt: skip
         self.ids[name] = made[0].arrangement_id
 

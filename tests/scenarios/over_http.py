@@ -121,7 +121,7 @@ class OverHttp:
         made = await self._send(
             "POST", "/v1/coverage-arrangements", covered=self._id(covered), covering=self._id(by), starts_at=start,
             ends_at=end, coverage_type=kind, care_team_id=self._id(team), scope=scope,
-            patients=[self._id(one) for one in patients],
+            patients=[self._id(one) for one in patients] or None,
         )  # fmt: skip
         self._name(name, made, "arrangement_id")
 

@@ -123,10 +123,11 @@ class Stage:
 
     async def set_up(self) -> list[UUID]:
         """Draw a situation. Returns the referrals' ids."""
+        await self.certify()
         dice, chance = self.dice, self.dice.chance
         for _ in range(dice.one_of(1, 0, 1, 2)):
             await self.attempt(
-                add_assignment, patient=self.patient, provider=chance.choice(self.providers), rests_on=[],
+                add_assignment, patient=self.patient, provider=chance.choice(self.providers),
                 assignment_type="primary", **dice.during(),
             )  # fmt: skip
         for provider in self.providers:
@@ -134,15 +135,8 @@ class Stage:
                 if dice.often(0.25):
                     await self.attempt(
                         add_member, care_team_id=team, provider=provider, member_role=chance.choice(ROLES),
-                        rests_on=[], **dice.during(),
+                        **dice.during(),
                     )  # fmt: skip
-            for kind, code, probability in (
-                ("licence", "L", 0.6),
-                ("licence", "M", 0.3),
-                ("specialty", CARDIOLOGY, 0.8),
-            ):
-                if dice.often(probability):
-                    await self.attempt(add_credential, provider=provider, kind=kind, code=code, **dice.during())
             if dice.often(0.1):
                 await self.attempt(suspend, provider=provider, **dice.during())
             if dice.often(0.1):
@@ -150,6 +144,16 @@ class Stage:
         if dice.often(0.1):
             await self.attempt(close_team, care_team_id=self.team)
         return [await self.referral() for _ in range(dice.one_of(1, 0, 1, 2))]
+
+    async def certify(self) -> None:
+        for provider in self.providers:
+            for kind, code, probability in (
+                ("licence", "L", 0.6),
+                ("licence", "M", 0.3),
+                ("specialty", CARDIOLOGY, 0.8),
+            ):
+                if self.dice.often(probability):
+                    await self.attempt(add_credential, provider=provider, kind=kind, code=code, **self.dice.during())
 
     async def referral(self) -> UUID:
         """A referral as an import could bring it: from whomever, to whomever."""
@@ -177,6 +181,7 @@ class Stage:
         referrals = await self.set_up()
         chance, db, by, provider = self.dice.chance, self.db, self.by, self.dice.chance.choice(self.providers)
         tenant = by["organization"]
+        rests_on: list[str] | None = chance.choice([None, []])  # naming nothing spares nobody what the policy asks
         known = await AssignmentValidator.load(
             db, patients=[self.patient], providers=self.providers, teams=[self.team], organization=tenant
         )
@@ -189,7 +194,9 @@ class Stage:
             )
             codes = {one.code for one in said}
             assert valid == (not codes)
-            happened = await outcome(db, assign_primary(db, patient=self.patient, provider=provider, **by))
+            happened = await outcome(
+                db, assign_primary(db, patient=self.patient, provider=provider, rests_on=rests_on, **by)
+            )
             # Assigning hands over; valid is only what takes nobody's place.
             takes_a_place = {"primary-already-assigned"} if holder is not None else set()
             # A planned turn of one's own is in one's own way: the constraint has one name for both.
@@ -216,7 +223,10 @@ class Stage:
         said = await AssignmentValidator.violations_care_team_membership(
             db, self.team, provider, role, organization=tenant
         )
-        happened = await outcome(db, add_member(db, care_team_id=self.team, provider=provider, member_role=role, **by))
+        happened = await outcome(
+            db,
+            add_member(db, care_team_id=self.team, provider=provider, member_role=role, rests_on=rests_on, **by),
+        )
         codes = {one.code for one in said}
         assert valid == (not codes)
         assert valid == (not happened)

@@ -11,8 +11,7 @@ from uuid import UUID
 from carecircle.errors import InvalidRequest, Undecidable
 from carecircle.identifiers import EntryId
 from carecircle.period import FOREVER, Period, show
-
-ACTIONS = ("read", "write", "order", "share")
+from carecircle.policy import ACTIONS as ACTIONS
 
 Code = Literal[
     "allowed",
@@ -194,10 +193,12 @@ def remedies(code: str, nearest: MissingPath | None = None) -> tuple[Remedy, ...
             Remedy("assign", "Ask a care coordinator for an earlier start."),
         )
     if nearest is not None and nearest.lack == "lapsed":
-        lacking = " and ".join(
-            "a referral" if one == "referral" else f"the credential {one}" for one in nearest.lacking
+        credentials = [one for one in nearest.lacking if one != "referral"]
+        renew = Remedy(
+            "renew-credential", f"It lets in again as soon as these credentials hold again: {', '.join(credentials)}."
         )
-        return (Remedy("renew-what-it-rests-on", f"It lets in again as soon as {lacking} holds again."),)
+        refer = Remedy("refer-again", "Refer the patient again, and assign the specialist by that referral.")
+        return (*([renew] if credentials else []), *([refer] if "referral" in nearest.lacking else []))
     return (Remedy("assign", "Ask a care coordinator for an assignment or a seat on the care team."),)
 
 

@@ -98,7 +98,8 @@ class Access:
                 _instant(said.get("believed_at")),
             )
         )
-        if decision.allowed or decision.code == "unknown-action":
+        if decision.allowed or decision.code in ("unknown-action", "restricted"):
+            # What is nearest is a path that lacks something; a restriction takes away paths that lack nothing.
             return Explanation(decision, ())
         async with self._reader() as connection:
             missing = await missing_paths(connection, decision)

@@ -16,6 +16,8 @@ from carecircle.assignments.tables import PatientAssignment
 from carecircle.audit.entry import Entry, append
 from carecircle.database.facts import supersede
 from carecircle.database.session import enter_tenant, lock_patient, one_change
+from carecircle.directory.policy_service import policy_at, require_known_actions
+from carecircle.directory.rules import resting_on
 from carecircle.directory.service import AnyId, resolve_patient, resolve_provider
 from carecircle.errors import AssignmentNotFound, InvalidRequest
 from carecircle.identifiers import OrganizationId, to_text
@@ -150,8 +152,10 @@ async def correct_assignment(
     """Say what an assignment should have been all along; what was believed until now stays on record.
 
     Only what is given is corrected. Decisions made before keep their proof: asked as they were then believed, they
-    come out as they did. Raises AssignmentNotFound for a row that is no longer believed, InvalidPeriod,
-    PrimaryAlreadyAssigned, ProviderNotRegistered.
+    come out as they did. `rests_on` takes the place of the names that the row rested on; what the policy asks of the
+    type at its start (and now, where it began before) stays or is added, as it is with another type or start. Raises
+    AssignmentNotFound for a row that is no longer believed, InvalidPeriod, PrimaryAlreadyAssigned, ProviderNotRegistered,
+    InvalidRequest for an unknown type or action.
     """
     if assignment_type is not None and assignment_type not in ASSIGNMENT_TYPES:
         raise InvalidRequest(f"Unknown assignment type; known are {', '.join(ASSIGNMENT_TYPES)}.")
@@ -168,7 +172,12 @@ async def correct_assignment(
             right.provider_id = await resolve_provider(db, tenant, provider_id)
         right.assignment_type = assignment_type or wrong.assignment_type
         right.scope = list(scope) if scope is not None else wrong.scope
-        right.rests_on = list(rests_on) if rests_on is not None else wrong.rests_on
+        policies = [await policy_at(db, tenant, at) for at in sorted({right.starts_at, max(right.starts_at, now)})]
+        if scope is not None:
+            require_known_actions(policies[-1], scope)
+        if rests_on is not None or right.assignment_type != wrong.assignment_type or right.starts_at != wrong.starts_at:
+            asked = [name for one in policies for name in one.assignment_credentials.get(right.assignment_type, ())]
+            right.rests_on = resting_on(asked, wrong.rests_on if rests_on is None else rests_on)
         right.referral_id = referral_id or wrong.referral_id
         entry = Entry(
             tenant, "change", who, "assignment-corrected", provider_id=right.provider_id, patient_id=patient_id,

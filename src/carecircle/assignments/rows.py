@@ -53,12 +53,20 @@ async def held(
     return list(await db.scalars(query.order_by(PatientAssignment.starts_at)))
 
 
-async def holds(
-    db: AsyncSession, tenant: OrganizationId, patient_id: UUID, provider_id: UUID, assignment_type: str, period: Period
-) -> bool:
-    """Whether one row of that type holds all through a period."""
-    rows = await held(db, tenant, patient_id, period.starts_at, provider_id, assignment_type)
-    return any(row.starts_at <= period.starts_at and row.ends_at >= period.ends_at for row in rows)
+async def holds_already(db: AsyncSession, wanted: PatientAssignment) -> bool:
+    """Whether a row of the same type lets the same provider in all through the period of `wanted`, at least as far: with
+    all its actions, and resting on nothing that `wanted` does not rest on.
+    """
+    tenant = OrganizationId(wanted.organization_id)
+    rows = await held(db, tenant, wanted.patient_id, wanted.starts_at, wanted.provider_id, wanted.assignment_type)
+    return any(
+        row.starts_at <= wanted.starts_at
+        and row.ends_at >= wanted.ends_at
+        and set(row.scope) >= set(wanted.scope)
+        and set(row.rests_on) <= set(wanted.rests_on)
+        and row.referral_id in (None, wanted.referral_id)
+        for row in rows
+    )
 
 
 def believed(tenant: OrganizationId, patient_id: UUID) -> Select[PatientAssignment]:
@@ -164,7 +172,7 @@ async def require_allowed(
         objected="objection" in restricted,
     )
     if violations:
-        raise RulesViolated(violations, provider_id=provider_id)
+        raise RulesViolated(violations, patient_id=patient_id, provider_id=provider_id)
 
 
 _RESTRICTED = text("""

@@ -15,7 +15,7 @@ from carecircle.assignments.rows import (
     count_primary_change,
     end,
     held,
-    holds,
+    holds_already,
     new_row,
     primary_at,
     record,
@@ -28,7 +28,8 @@ from carecircle.assignments.tables import PatientAssignment
 from carecircle.audit.entry import Entry, append
 from carecircle.database.constraints import translated
 from carecircle.database.session import enter_tenant, instant, lock_patient, one_change
-from carecircle.directory.policy_service import policy_at
+from carecircle.directory.policy_service import policy_at, require_known_actions
+from carecircle.directory.rules import resting_on
 from carecircle.directory.service import AnyId, resolve_patient, resolve_provider
 from carecircle.errors import AssignmentNotFound, InvalidPeriod, InvalidRequest, StaleVersion
 from carecircle.identifiers import to_text
@@ -53,10 +54,11 @@ async def assign_primary(
     consulting, or ends. A later start is a dated handover: the rows ahead are ordinary rows.
 
     Assigning who is primary then already changes nothing. `version` is the id of the row the caller believes to be
-    the primary's. `rests_on` names the credentials, by kind or code, without which the assignment does not hold: those
-    of the policy of that time, by default. Raises StaleVersion when `version` is not the primary's, RulesViolated when
-    the provider lacks a credential then or is suspended, InvalidPeriod for a start in the past, PatientNotRegistered,
-    ProviderNotRegistered, and PrimaryAlreadyAssigned, naming who, when another primary is recorded to start later.
+    the primary's. `rests_on` names credentials, by kind or code, without which the assignment does not hold, beside
+    those that the policy of that time asks of a primary. Raises StaleVersion when `version` is not the primary's,
+    RulesViolated when the provider lacks a credential then or is suspended, InvalidPeriod for a start in the past,
+    PatientNotRegistered, ProviderNotRegistered, and PrimaryAlreadyAssigned, naming who, when another primary is recorded
+    to start later.
     """
     who = actor_of(actor)
     async with one_change(db):
@@ -80,7 +82,7 @@ async def assign_primary(
         if incumbent is not None and incumbent.provider_id == provider_id:
             return incumbent
         policy = await policy_at(db, tenant, at)
-        rests = list(rests_on if rests_on is not None else policy.assignment_credentials.get("primary", ()))
+        rests = resting_on(policy.assignment_credentials.get("primary", ()), rests_on)
         await require_allowed(db, tenant, patient_id, provider_id, "primary", rests, at)
         entry = Entry(
             tenant, "change", who, "primary-assigned", provider_id=provider_id, patient_id=patient_id,
@@ -96,11 +98,10 @@ async def assign_primary(
             # One whose turn was only planned never was primary, and has nothing to keep.
             was_primary = incumbent.starts_at < at
             kept = demoted_scope(incumbent.scope) if previous == "demote" and was_primary else []
-            after = Period(at, incumbent.ends_at)
-            if kept and not await holds(db, tenant, patient_id, incumbent.provider_id, "consulting", after):
-                # It rests on what it rested on: a demotion lifts no suspension, and begins none.
-                demoted = successor(incumbent, after)
-                demoted.assignment_type, demoted.scope = "consulting", kept
+            # It rests on what it rested on: a demotion lifts no suspension, and begins none.
+            demoted = successor(incumbent, Period(at, incumbent.ends_at))
+            demoted.assignment_type, demoted.scope = "consulting", kept
+            if kept and not await holds_already(db, demoted):
                 await record(db, demoted, now, entry.id)
         row = new_row(tenant, patient_id, provider_id, "primary", Period(at), DEFAULT_SCOPE["primary"], rests)
         await record(db, row, now, entry.id)
@@ -124,10 +125,12 @@ async def add_assignment(
 ) -> PatientAssignment:
     """Add a direct assignment for a period (now, and open, by default). The same one again changes nothing.
 
-    It holds only while the credentials in `rests_on` do (by kind or code; those of the policy at its start, by default)
-    and, with `referral_id`, that referral. Raises RulesViolated when the provider lacks a credential at the start or
-    is suspended, ReferralNotFound, PrimaryAlreadyAssigned for a second primary in that period, InvalidPeriod (with a
-    referral, an end is needed too), PatientNotRegistered, ProviderNotRegistered, InvalidRequest for an unknown type.
+    It holds only while the credentials do that the policy of its start asks of the type (that of now, where it began
+    before), and those in `rests_on` beside them (by kind or code), and, with `referral_id`, that referral. Raises
+    RulesViolated when the provider lacks a credential at the start or is suspended, ReferralNotFound,
+    PrimaryAlreadyAssigned for a second primary in that period, InvalidPeriod (with a referral, an end is needed too),
+    PatientNotRegistered, ProviderNotRegistered, InvalidRequest for an unknown type or an action that the policy does
+    not know.
     """
     if assignment_type not in ASSIGNMENT_TYPES:
         raise InvalidRequest(f"Unknown assignment type; known are {', '.join(ASSIGNMENT_TYPES)}.")
@@ -139,16 +142,17 @@ async def add_assignment(
         now = await lock_patient(db, tenant, patient_id)
         period = Period(starts_at or now, ends_at or FOREVER)
         granted = list(scope) if scope is not None else list(DEFAULT_SCOPE[assignment_type])
+        policy = await policy_at(db, tenant, max(period.starts_at, now))
+        rests = resting_on(policy.assignment_credentials.get(assignment_type, ()), rests_on)
         for row in await held(db, tenant, patient_id, period.starts_at, provider_id, assignment_type):
             begun = row.starts_at == period.starts_at or (starts_at is None and row.starts_at <= now)
             same = row.ends_at == period.ends_at and set(row.scope) == set(granted) and row.referral_id == referral_id
-            if begun and same and (rests_on is None or set(row.rests_on) == set(rests_on)):
+            if begun and same and (rests_on is None or set(row.rests_on) == set(rests)):
                 return row
-        policy = await policy_at(db, tenant, period.starts_at)
-        rests = list(rests_on if rests_on is not None else policy.assignment_credentials.get(assignment_type, ()))
         await require_allowed(db, tenant, patient_id, provider_id, assignment_type, rests, period.starts_at)
         if referral_id is not None:
             await require_referral(db, tenant, referral_id, patient_id, provider_id, period.starts_at)
+        require_known_actions(policy, granted)
         entry = Entry(
             tenant, "change", who, "assignment-added", provider_id=provider_id, patient_id=patient_id,
             detail={"type": assignment_type, "starts_at": show(period.starts_at), "ends_at": show(period.ends_at)},

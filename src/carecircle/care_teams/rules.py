@@ -78,7 +78,7 @@ def membership_violations(
     """Every rule that a seat with this role, from `starts_at` until `ends_at`, would break; none, when it may be given.
 
     `seats` are those of the other members of that team, `own_seats` the provider's on whatever teams, `credentials` what
-    the provider holds; periods that do not touch the new one do not matter. `needs` names what the role asks for;
+    the provider holds; periods that do not touch the new one do not matter. `needs` names what the seat would rest on;
     `suspended` says that a suspension of the provider holds when the seat begins.
     """
     others = [seat for seat in seats if seat.overlaps(starts_at, ends_at)]
@@ -131,6 +131,6 @@ def _credentials_missing(
     role: str, needs: Sequence[str], credentials: Sequence[HeldCredential], at: datetime
 ) -> list[Violation]:
     return [
-        Violation("credential-missing", f"The role {role} needs the credential {name} when it begins.")
+        Violation("credential-missing", f"A seat as {role} needs the credential {name} when it begins.")
         for name in lacking(needs, credentials, at)
     ]

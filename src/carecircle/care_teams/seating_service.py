@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, select, text
@@ -28,12 +29,13 @@ async def require_allowed(
     provider_id: UUID,
     role: str,
     period: Period,
+    needs: Sequence[str],
     instead_of: UUID | None = None,
 ) -> None:
     """Raises RulesViolated with everything that speaks against this seat, which would replace the row `instead_of`,
-    and ProviderNotRegistered where the reason is that there is nobody of that id.
+    and ProviderNotRegistered where the reason is that there is nobody of that id. `needs` names the credentials
+    without which it is not given, each a kind or a code.
     """
-    needs = policy.role_credentials.get(role, ())
     conflicting = [pair for pair in policy.conflicting_roles if role in pair]
     if conflicting:  # whoever seats this provider on another team at the same time has finished before we look
         await take_turns(db, tenant, provider_id)

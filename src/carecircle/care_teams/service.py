@@ -18,7 +18,8 @@ from carecircle.care_teams.tables import CareTeamMember, CareTeamPatient
 from carecircle.care_teams.team_service import create_team as create_team
 from carecircle.database.facts import supersede
 from carecircle.database.session import enter_tenant, one_change, take_turns
-from carecircle.directory.policy_service import policy_at
+from carecircle.directory.policy_service import policy_at, require_known_actions
+from carecircle.directory.rules import resting_on
 from carecircle.directory.service import AnyId, resolve_patient, resolve_provider
 from carecircle.errors import InvalidRequest
 from carecircle.identifiers import OrganizationId, new_id, to_text
@@ -40,9 +41,10 @@ async def add_member(
 ) -> CareTeamMember:
     """Seat a provider on a team for a period (now, and open, by default).
 
-    The seat holds only while every credential in `rests_on` does, each a kind or a code; those that the policy asks of
-    the role, by default. Raises RulesViolated with every rule of the policy that it would break, OverlappingMembership
-    when seated already, CareTeamClosed, CareTeamNotFound, ProviderNotRegistered, InvalidRequest for an unusable role.
+    The seat holds only while every credential does that the policy of its start (that of now, where it began before)
+    asks of the role, and every one in `rests_on` beside them, each a kind or a code. Raises RulesViolated with every rule
+    of the policy that it would break, OverlappingMembership when seated already, CareTeamClosed, CareTeamNotFound,
+    ProviderNotRegistered, InvalidRequest for an unusable role or an action that the policy does not know.
     """
     who, role = actor_of(actor), _usable(member_role)
     async with one_change(db):
@@ -51,10 +53,20 @@ async def add_member(
         now = await take_turns(db, tenant, care_team_id)
         period = Period(starts_at or now, ends_at or FOREVER)
         await require_open(db, tenant, care_team_id, period)
-        policy = await policy_at(db, tenant, now)
+        policy = await policy_at(db, tenant, max(period.starts_at, now))
+        rests = resting_on(policy.role_credentials.get(role, ()), rests_on)
         await require_allowed(
-            db, tenant, policy, care_team_id=care_team_id, provider_id=provider_id, role=role, period=period
+            db,
+            tenant,
+            policy,
+            care_team_id=care_team_id,
+            provider_id=provider_id,
+            role=role,
+            period=period,
+            needs=rests,
         )
+        granted = list(default_scope(role) if scope is None else scope)
+        require_known_actions(policy, granted)
         entry = Entry(
             tenant, "change", who, "member-added", provider_id=provider_id,
             detail={"care_team": to_text(care_team_id), "role": role, "starts_at": show(period.starts_at)},
@@ -63,9 +75,8 @@ async def add_member(
         row_id = new_id()
         seat = CareTeamMember(
             organization_id=tenant, id=row_id, lineage_id=row_id, care_team_id=care_team_id, provider_id=provider_id,
-            member_role=role, scope=list(default_scope(role) if scope is None else scope),
-            rests_on=list(policy.role_credentials.get(role, ()) if rests_on is None else rests_on),
-            starts_at=period.starts_at, ends_at=period.ends_at, recorded_at=now, entry_id=entry.id,
+            member_role=role, scope=granted, rests_on=rests, starts_at=period.starts_at, ends_at=period.ends_at,
+            recorded_at=now, entry_id=entry.id,
         )  # fmt: skip
         db.add(seat)
         await db.flush()
@@ -84,10 +95,11 @@ async def change_member(
 ) -> CareTeamMember:
     """Give who sits on a team now another role, another scope, or both, from now until the seat ends.
 
-    A new role comes with its own scope, unless one is given, and rests on what the policy asks of it. What is so
-    already changes nothing; a seat that only begins later is left as it is. Raises NotFound when the provider has no
-    seat there now, RulesViolated for a role as when adding a member, CareTeamNotFound, CareTeamClosed, InvalidRequest
-    for an unusable role.
+    A new role comes with its own scope, unless one is given, and rests on what the policy asks of it, beside what the
+    seat rests on: a change lifts no suspension. What is so already changes nothing; a seat that only begins later is
+    left as it is. Raises NotFound when the provider has no seat there now, RulesViolated for a role as when adding a
+    member, CareTeamNotFound, CareTeamClosed, InvalidRequest for an unusable role or an action that the policy does not
+    know.
     """
     who = actor_of(actor)
     wanted = _usable(member_role) if member_role is not None else None
@@ -103,13 +115,16 @@ async def change_member(
             return seat
         period, rests_on = Period(now, seat.ends_at), seat.rests_on
         await require_open(db, tenant, care_team_id, period)
+        policy = await policy_at(db, tenant, now)
         if anew:  # a scope alone takes up no place and no role
-            policy = await policy_at(db, tenant, now)
+            needs = policy.role_credentials.get(role, ())
             await require_allowed(
                 db, tenant, policy, care_team_id=care_team_id, provider_id=provider_id, role=role, period=period,
-                instead_of=seat.id,
+                needs=needs, instead_of=seat.id,
             )  # fmt: skip
-            rests_on = list(policy.role_credentials.get(role, ()))
+            rests_on = resting_on(seat.rests_on, needs)
+        if scope is not None:
+            require_known_actions(policy, granted)
         entry = Entry(
             tenant, "change", who, "member-changed", provider_id=provider_id,
             detail={

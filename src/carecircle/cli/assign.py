@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
 import typer
 
+from carecircle.cli import assign_words, exits
 from carecircle.cli.circle import Desk, at_desk
 from carecircle.cli.options import OrganizationOption, OutputOption, Patient, Provider, instant
-from carecircle.cli.output import Output, emit
+from carecircle.cli.output import Output, emit, note
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -56,12 +59,25 @@ def primary(
 
     Example: carecircle assign primary N-0001 lindqvist --organization north-hospital
     """
-    from carecircle.assignments.service import assign_primary
+    from carecircle.assignments.service import assign_primary, history_of, primary_of
 
-    async def work(session: AsyncSession) -> list[PatientAssignment]:
-        return [await assign_primary(session, patient=patient, provider=provider, previous=previous.value)]
+    async def change(session: AsyncSession) -> assign_words.Handover:
+        before = await primary_of(session, patient=patient)
+        known = {row.id for row in await history_of(session, patient=patient)}
+        row = await assign_primary(session, patient=patient, provider=provider, previous=previous.value)
+        return assign_words.Handover(before, row, known, await history_of(session, patient=patient))
 
-    _show(_changed(organization, work), output)
+    async def work(desk: Desk) -> tuple[assign_words.Handover, dict[UUID, str], list[str]]:
+        done = await desk.change(change)
+        people = {done.row.provider_id} | ({done.before.provider_id} if done.before else set())
+        return done, await desk.names(people), done.undo(desk.slug)
+
+    done, names, undo = at_desk(organization, work)
+    if output is Output.table:
+        assign_words.tell(done.sentences(names), undo)
+        return
+    rows = [(done.row, names.get(done.row.provider_id))]
+    _show(rows, output, beside={"previous": done.previous(names), "undo": undo})
 
 
 @app.command()
@@ -104,18 +120,33 @@ def end(
     organization: OrganizationOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """End what a provider holds directly for a patient, now and ahead. Prints what was ended.
+    """End what a provider holds directly for a patient, now and ahead. Exits 11 when that leaves nobody primary.
 
     Example: carecircle assign end N-0001 rossi --organization north-hospital
     """
-    from carecircle.assignments.service import end_assignments
+    from carecircle.assignments.service import end_assignments, history_of, primary_of
 
-    async def work(session: AsyncSession) -> list[PatientAssignment]:
-        return await end_assignments(
+    async def change(session: AsyncSession) -> assign_words.Ending:
+        ended = await end_assignments(
             session, patient=patient, provider=provider, assignment_type=type_.value if type_ else None
         )
+        every = await history_of(session, patient=patient)
+        return assign_words.Ending(ended, every, await primary_of(session, patient=patient) is not None)
 
-    _show(_changed(organization, work), output)
+    async def work(desk: Desk) -> tuple[assign_words.Ending, dict[UUID, str], list[str]]:
+        done = await desk.change(change)
+        return done, await desk.names(row.provider_id for row in done.ended), done.undo(desk.slug)
+
+    done, names, undo = at_desk(organization, work)
+    if output is Output.table:
+        assign_words.tell(done.sentences(names), undo)
+    else:
+        ends = {row.id: done.end_of(row) for row in done.ended}
+        told = [(row, names.get(row.provider_id)) for row in done.ended]
+        _show(told, output, ends=ends, beside={"without_primary": done.leaves_none, "undo": undo})
+    if done.leaves_none:
+        note(assign_words.NOBODY, output)
+        raise typer.Exit(exits.FINDINGS)
 
 
 @app.command()
@@ -144,7 +175,14 @@ async def _named(desk: Desk, rows: Sequence[PatientAssignment]) -> Rows:
     return [(row, names.get(row.provider_id)) for row in rows]
 
 
-def _show(rows: Rows, output: Output, *, shown: Sequence[str] = SHOWN) -> None:
+def _show(
+    rows: Rows,
+    output: Output,
+    *,
+    shown: Sequence[str] = SHOWN,
+    ends: Mapping[UUID, datetime] | None = None,
+    beside: Mapping[str, Any] | None = None,
+) -> None:
     told: list[dict[str, Any]] = [
         {
             "id": row.id,
@@ -153,7 +191,7 @@ def _show(rows: Rows, output: Output, *, shown: Sequence[str] = SHOWN) -> None:
             "provider": row.provider_id,
             "name": name,
             "starts_at": row.starts_at,
-            "ends_at": row.ends_at,
+            "ends_at": (ends or {}).get(row.id, row.ends_at),
             "scope": row.scope,
             "recorded_at": row.recorded_at,
             "superseded_at": row.superseded_at,
@@ -161,4 +199,4 @@ def _show(rows: Rows, output: Output, *, shown: Sequence[str] = SHOWN) -> None:
         }
         for row, name in rows
     ]
-    emit(told, columns=COLUMNS, shown=shown, name="assignments", how=output)
+    emit(told, columns=COLUMNS, shown=shown, name="assignments", how=output, beside=beside)

@@ -68,7 +68,7 @@ def add(
             seated.update(member.provider_id for member in on_team.members)
         return await arrange_coverage(
             session, covered=covered, covering=covering, starts_at=starts_at or await instant(session),
-            ends_at=ends_at, coverage_type=type_.stored, patients=patient or (), scope=scope,
+            ends_at=ends_at, coverage_type=type_.stored, patients=patient or None, scope=scope,
             care_team_id=on_team.id if on_team else None,
         )  # fmt: skip
 

@@ -61,6 +61,7 @@ def list_coverage(
     from carecircle.coverage.absence_service import absences
     from carecircle.coverage.reading_service import arrangements
     from carecircle.database.session import instant
+    from carecircle.restrictions.reading_service import record_reading
 
     clock, length = Clock.of(time_zone), duration(ahead)
 
@@ -68,6 +69,8 @@ def list_coverage(
         async def look(session: AsyncSession) -> tuple[list[CoverageArrangement], list[ProviderAbsence], datetime]:
             now = await instant(session)
             rows = await arrangements(session, provider=provider, ahead=length)
+            if named := {row.patient_id for row in rows if row.patient_id}:
+                await record_reading(session, "coverage-read", provider=provider, patients=named, rows=len(rows))
             away = [one for one in await absences(session, provider=provider) if one.starts_at < now + length]
             return rows, away, now
 
@@ -127,6 +130,7 @@ def forecast(
     from carecircle.coverage.absence_service import absences
     from carecircle.coverage.reading_service import arrangements
     from carecircle.coverage.reading_service import forecast as foresee
+    from carecircle.restrictions.reading_service import record_reading
 
     clock = Clock.of(time_zone)
 
@@ -134,8 +138,11 @@ def forecast(
         desk: Desk,
     ) -> tuple[Forecast, list[Attention], list[CoverageArrangement], list[ProviderAbsence], Known]:
         async def look(session: AsyncSession) -> Seen:
+            foreseen = await foresee(session, days=days)
+            if named := foreseen.patients:
+                await record_reading(session, "coverage-forecast-read", patients=named, days=days)
             return (
-                await foresee(session, days=days),
+                foreseen,
                 await arrangements(session, ahead=timedelta(days=days)),
                 await absences(session),
             )
@@ -182,7 +189,7 @@ def responsible(
     as_of = clock.instant(at)
 
     async def work(desk: Desk) -> tuple[Responsibility, Known, str | None]:
-        found = await desk.read(lambda session: responsible_for(session, patient=patient, at=as_of))
+        found = await desk.change(lambda session: responsible_for(session, patient=patient, at=as_of))
         known = await known_of(desk, {link.provider_id for link in found.chain}, ())
         return found, known, remedy(desk.slug, found)
 

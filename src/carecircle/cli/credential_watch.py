@@ -17,6 +17,8 @@ from carecircle.cli.output import Output, emit, note
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from carecircle.directory.credential_service import Lapsing
     from carecircle.staffing.suspended_service import SuspendedHolding
 
@@ -72,10 +74,17 @@ def suspended(organization: OrganizationOption = None, output: OutputOption = Ou
 
     Example: carecircle credential suspended --organization north-hospital
     """
+    from carecircle.restrictions.reading_service import record_reading
     from carecircle.staffing.suspended_service import suspended_holdings
 
+    async def look(session: AsyncSession) -> list[SuspendedHolding]:
+        found = await suspended_holdings(session)
+        if named := {one.patient_id for one in found if one.patient_id}:
+            await record_reading(session, "suspended-read", patients=named, rows=len(found))
+        return found
+
     async def ask(desk: Desk) -> tuple[list[SuspendedHolding], dict[UUID, str]]:
-        found = await desk.read(lambda session: suspended_holdings(session))
+        found = await desk.read(look)
         return found, await desk.names(one.provider_id for one in found)
 
     found, names = at_desk(organization, ask)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from carecircle.cli import exits
+from carecircle.cli.careful import counted
 from carecircle.cli.circle import at_desk
 from carecircle.cli.options import OrganizationOption, OutputOption, Provider
 from carecircle.cli.output import Output, emit, emit_one, note, say
@@ -64,7 +65,7 @@ def offboard(
             raise ConfirmationRequired("This ends everything the person holds; look with --dry-run, then add --yes.")
         seen = at_desk(organization, lambda desk: desk.read(look))
         told = ", ".join(f"{count:,} {kind}" for kind, count in seen.ended.items()) or "nothing"
-        say(f"This ends {told}, and leaves {len(seen.without_primary):,} patients without a primary provider.")
+        say(f"This ends {told}, and leaves {counted(len(seen.without_primary), 'patient')} without a primary provider.")
         if not typer.confirm("Go on?", err=True):
             return
     began = time.monotonic()
@@ -89,8 +90,10 @@ def gaps(
     )
     counts = {"now": found.now, "ahead": found.ahead, "days": days}
     if output is Output.table:
+        have = "has" if found.now == 1 else "have"
         print(
-            f"{found.now:,} patients have no primary provider now; {found.ahead:,} more will have none within {days:,} days."
+            f"{counted(found.now, 'patient')} {have} no primary provider now; {found.ahead:,} more will have none"
+            f" within {counted(days, 'day')}."
         )
     rows = [{"patient": one.patient_id, "starts_at": one.starts_at, "ends_at": one.ends_at} for one in found.gaps]
     if output is not Output.table or rows:

@@ -44,8 +44,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Each patient's circle of care: who may see whom, why, and the proof.",
-    epilog="Exits 0 allowed or done, 10 denied, 11 findings, 2 usage, 3 unreachable, 4 not authenticated, "
-    "5 not found, 6 conflict, 7 bad input, 1 unexpected.",
+    epilog="Exits 0 allowed or done, 10 denied, 11 findings, 2 usage, 3 unreachable, 4 not permitted, "
+    "or a rule forbids it, 5 not found, 6 conflict, 7 bad input, 1 unexpected.",
 )
 
 ASKING, KEEPING, RUNNING = "Ask", "Keep", "Run"

@@ -117,7 +117,7 @@ def unmerge(given_up: GivenUp, organization: OrganizationOption = None, output: 
         "recorded_since": since if whole else len(since),
     }
     back = ", ".join(_moved(done.restored)) or "nothing"
-    undo = command(organization, "patient", "merge", done.patient_id, "--into", done.from_patient_id)
+    undo = command(organization, "patient", "merge", done.patient_id, "--into", done.from_patient_id, "--yes")
     changed(f"Parted. Back with the record that was given up: {back}.", record, [undo], output)
     for rows, why in (
         (left, "stays as it is, because somebody changed since what the merge had made of it"),

@@ -14,6 +14,7 @@ import typer
 from pydantic import SecretStr
 
 from carecircle.cli import exits
+from carecircle.cli.careful import counted
 from carecircle.cli.circle import database
 from carecircle.cli.host_table import (
     DOCUMENT,
@@ -191,8 +192,9 @@ class _Printer:
         elif self.how is Output.table and not self.patients:
             print(CLEAN)
         elif self.how is Output.table:
+            patients, rows = counted(self.patients, "patient"), counted(self.rows, "row")
             print(
-                f"{self.patients:,} patients have several primary providers; {self.rows:,} rows would be demoted.\n"
+                f"{patients} {'has' if self.patients == 1 else 'have'} several primary providers; {rows} would be demoted.\n"
                 "The migration keeps the earliest of each. To decide otherwise, run your own form of the SQL above first."
             )
         if self.patients:

@@ -99,16 +99,22 @@ def list_(
     organization: OrganizationOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """A patient's referrals that hold now or begin later; with --as-of, those that held at that instant.
+    """A patient's referrals that hold now or begin later; with --as-of, those that held then. That you looked is recorded.
 
     Example: carecircle referral list N-0001 --organization north-hospital
     """
     from carecircle.referrals.service import referrals_of
+    from carecircle.restrictions.reading_service import record_reading
 
     at = instant(as_of)
 
+    async def look(session: AsyncSession) -> list[Referral]:
+        found = await referrals_of(session, patient=patient, as_of=at)
+        await record_reading(session, "referrals-read", patient=patient, referrals=len(found), as_of=at)
+        return found
+
     async def ask(desk: Desk) -> tuple[list[Referral], dict[UUID, str]]:
-        found = await desk.read(lambda session: referrals_of(session, patient=patient, as_of=at))
+        found = await desk.read(look)
         people = {one.referring_provider_id for one in found} | {one.provider_id for one in found if one.provider_id}
         return found, await desk.names(people)
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import date
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 import typer
 
-from carecircle.cli.circle import Desk, at_desk, database, operator
+from carecircle.cli.circle import at_desk, database, operator
 from carecircle.cli.options import OrganizationOption, OutputOption
-from carecircle.cli.output import Output, emit_one
+from carecircle.cli.output import Output, emit_one, note
+from carecircle.errors import InvalidRequest, NotFound
+from carecircle.identifiers import OrganizationId
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from carecircle.database.reach import Reach
 
 organization_app = typer.Typer(no_args_is_help=True, help="Organizations: tenants that never see each other.")
@@ -39,17 +45,22 @@ def add_organization(
     """
     from carecircle.bootstrap import assemble
     from carecircle.database.session import transaction
-    from carecircle.directory import register_organization
+    from carecircle.directory import find_organization, register_organization
+    from carecircle.errors import OrganizationNotFound
     from carecircle.settings import Settings
 
     settings, actor = Settings.read(), operator()
 
-    async def add(at: Reach) -> UUID:
+    async def add(at: Reach) -> tuple[UUID, bool]:
         async with assemble(settings, at) as circle, transaction(circle.engine) as session:
-            return await register_organization(session, slug=slug, name=name or slug, actor=actor)
+            try:
+                return await find_organization(session, slug), False
+            except OrganizationNotFound:
+                return await register_organization(session, slug=slug, name=name or slug, actor=actor), True
 
     with database(settings) as at:
-        emit_one({"organization": slug, "id": asyncio.run(add(at))}, how=output)
+        found, added = asyncio.run(add(at))
+    _tell({"organization": slug, "id": found}, added, output)
 
 
 @patient_app.command("add")
@@ -70,14 +81,19 @@ def add_patient(
 
     born = _day(birth_date)
 
-    async def add(desk: Desk) -> UUID:
-        return await desk.change(
-            lambda session: register_patient(
-                session, patient_id=id_, identifiers=identifier or (), name=name, birth_date=born, sex=sex
-            )
-        )
+    _require_something(id_, identifier)
 
-    emit_one({"patient": at_desk(organization, add)}, how=output)
+    async def add(session: AsyncSession, tenant: OrganizationId) -> tuple[UUID, bool]:
+        known = await _known(session, tenant, "patient", id_, identifier or ())
+        found = await register_patient(
+            session, patient_id=id_, identifiers=identifier or (), name=name, birth_date=born, sex=sex
+        )
+        return found, not known
+
+    found, added = at_desk(
+        organization, lambda desk: desk.change(lambda session: add(session, OrganizationId(desk.organization)))
+    )
+    _tell({"patient": found}, added, output)
 
 
 @provider_app.command("add")
@@ -94,12 +110,51 @@ def add_provider(
     """
     from carecircle.directory import register_provider
 
-    async def add(desk: Desk) -> UUID:
-        return await desk.change(
-            lambda session: register_provider(session, provider_id=id_, identifiers=identifier or (), name=name)
-        )
+    _require_something(id_, identifier)
 
-    emit_one({"provider": at_desk(organization, add)}, how=output)
+    async def add(session: AsyncSession, tenant: OrganizationId) -> tuple[UUID, bool]:
+        known = await _known(session, tenant, "provider", id_, identifier or ())
+        found = await register_provider(session, provider_id=id_, identifiers=identifier or (), name=name)
+        return found, not known
+
+    found, added = at_desk(
+        organization, lambda desk: desk.change(lambda session: add(session, OrganizationId(desk.organization)))
+    )
+    _tell({"provider": found}, added, output)
+
+
+def _require_something(id_: str | None, identifiers: Sequence[str] | None) -> None:
+    """Raises InvalidRequest for somebody whom nobody could find again."""
+    if id_ is None and not identifiers:
+        raise InvalidRequest("Say by what they are found again: --identifier SYSTEM|VALUE, --id ID, or both.")
+
+
+async def _known(
+    session: AsyncSession,
+    tenant: OrganizationId,
+    kind: Literal["patient", "provider"],
+    id_: str | None,
+    identifiers: Sequence[str],
+) -> bool:
+    """Whether somebody is registered already under the id or one of the identifiers."""
+    from carecircle.database.session import enter_tenant
+    from carecircle.directory.service import is_registered, resolve_patient, resolve_provider
+
+    await enter_tenant(session, tenant)
+    resolve = resolve_patient if kind == "patient" else resolve_provider
+    for one in filter(None, (id_, *identifiers)):
+        with suppress(NotFound):
+            if await is_registered(session, tenant, kind, await resolve(session, tenant, one)):
+                return True
+    return False
+
+
+def _tell(record: Mapping[str, Any], added: bool, output: Output) -> None:
+    if output is Output.table:
+        emit_one(record, how=output)
+        note("Added." if added else "Known already; nothing was added.", output)
+    else:
+        emit_one({**record, "added": added}, how=output)
 
 
 def _day(text: str | None) -> date | None:

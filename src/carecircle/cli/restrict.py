@@ -172,16 +172,22 @@ def list_(
     organization: OrganizationOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """What takes access away now or ahead; with --as-of, what did at that instant.
+    """What takes access away now or ahead; with --as-of, what did at that instant. That you looked is recorded.
 
     Example: carecircle restrict list --patient N-0001 --organization north-hospital
     """
-    from carecircle.restrictions.reading_service import restrictions
+    from carecircle.restrictions.reading_service import record_reading, restrictions
 
     at = instant(as_of)
 
+    async def look(session: AsyncSession) -> list[Restriction]:
+        asked: dict[str, Any] = {"patient": patient, "provider": provider, "as_of": at}
+        found = await restrictions(session, **asked)
+        await record_reading(session, "restrictions-read", restrictions=len(found), **asked)
+        return found
+
     async def ask(desk: Desk) -> tuple[list[Restriction], dict[UUID, str]]:
-        found = await desk.read(lambda session: restrictions(session, patient=patient, provider=provider, as_of=at))
+        found = await desk.read(look)
         return found, await desk.names(one.provider_id for one in found if one.provider_id)
 
     found, names = at_desk(organization, ask)
@@ -262,8 +268,8 @@ def _again(organization: str | None, row: Row, now: datetime) -> str:
     patient = [row.patient_id] if row.patient_id else []
     if hasattr(row, "label"):
         return command(organization, "restrict", "label", *patient, WORD_OF.get(row.label, row.label), *period)
-    kind = "object" if row.kind == "objection" else "suspend"
-    return command(organization, "restrict", kind, *patient, row.provider_id, *period)
+    kind, sure = ("object", []) if row.kind == "objection" else ("suspend", ["--yes"])
+    return command(organization, "restrict", kind, *patient, row.provider_id, *period, *sure)
 
 
 def _sentence(row: Row, name: str | None) -> str:
@@ -271,7 +277,7 @@ def _sentence(row: Row, name: str | None) -> str:
     period = f"from {begins} {until(row.ends_at, 'until this is lifted')}"
     if hasattr(row, "label"):
         return f"Recorded: {period}, only a direct assignment lets in to this patient."
-    whom = "every patient" if row.patient_id is None else "this patient"
+    whom = "any patient" if row.patient_id is None else "this patient"
     return f"Recorded: {period}, nothing lets {name or 'this provider'} in to {whom}."
 
 

@@ -67,7 +67,9 @@ async def labelled(desk: Desk, patient: str, at: datetime | None) -> str:
     if not losing:
         return f"{told} Nobody loses it."
     names = await desk.names(row.id for row in losing)
-    return f"{told} {_named([row.id for row in losing], names)} lose it: they have only a team seat or stand in for somebody."
+    verb = "loses" if len(losing) == 1 else "lose"
+    named = _named([row.id for row in losing], names)
+    return f"{told} {named} {verb} it: a team seat or standing in for somebody is not enough."
 
 
 def _directly(row: Listed) -> bool:

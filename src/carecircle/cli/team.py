@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from carecircle.cli import team_members, team_patients
-from carecircle.cli.careful import agreed, command, counted, require_terminal
+from carecircle.cli import exits, team_closing, team_members, team_patients
+from carecircle.cli.careful import command, counted
 from carecircle.cli.circle import Desk, at_desk
 from carecircle.cli.clock import Clock, TimeZoneOption
 from carecircle.cli.options import OrganizationOption, OutputOption
-from carecircle.cli.output import Output, emit, emit_json, note, printable, say
-from carecircle.cli.team_words import TeamArgument, find_team, tell
+from carecircle.cli.output import Output, emit, emit_json, note, printable
+from carecircle.cli.team_words import TeamArgument, closing_ahead, find_team, tell
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from carecircle.care_teams.reading_service import Team, TeamPatient
-    from carecircle.care_teams.team_service import Closing
 
 app = typer.Typer(no_args_is_help=True, help="Care teams: who is on them, and whose patients they look after.")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What people call it; no patient's name.")]
@@ -36,20 +36,31 @@ def create(
     organization: OrganizationOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Make a care team; nobody is on it yet.
+    """Make a care team; nobody is on it yet. Exits 11 when another open team is called that too.
 
     Example: carecircle team create "Ward 3 East" --organization north-hospital
     """
+    from carecircle.care_teams.reading_service import teams
     from carecircle.care_teams.team_service import create_team
 
-    async def work(desk: Desk) -> tuple[UUID, list[str]]:
-        made = await desk.change(lambda session: create_team(session, name=name, team_type=team_type))
-        return made, [command(desk.slug, "team", "close", made, "--yes")]
+    async def work(desk: Desk) -> tuple[UUID, list[Team], list[str]]:
+        async def make(session: AsyncSession) -> tuple[UUID, list[Team]]:
+            called = name.strip().casefold()
+            same = [one for one in await teams(session) if one.name.casefold() == called and one.closed_since is None]
+            return await create_team(session, name=name, team_type=team_type), same
 
-    made, undo = at_desk(organization, work)
-    record = {"team": made}
+        made, same = await desk.change(make)
+        return made, same, [command(desk.slug, "team", "close", made, "--yes")]
+
+    made, same, undo = at_desk(organization, work)
+    record = {"team": made, "same_name": [one.id for one in same]}
     sentences = [f"{name.strip()} is a care team now.", f"  id  {_text(made)}"]
     tell(sentences, record, undo, output)
+    for one in same:
+        people = counted(len(one.members), "person", "people")
+        note(f"Another open team is called that (id {_text(one.id)}, {people}): name either by its id.", output)
+    if same:
+        raise typer.Exit(exits.FINDINGS)
     note("Next, say who is on it (carecircle team add) and whom it looks after (carecircle team give).", output)
 
 
@@ -75,82 +86,6 @@ def rename(
     before, undo = at_desk(organization, work)
     record = {"team": before.id, "name": name.strip(), "former_name": before.name}
     tell([f"{before.name} is called {name.strip()} now."], record, undo, output)
-
-
-@app.command()
-def close(
-    team: TeamArgument,
-    at: Annotated[str | None, typer.Option("--at", metavar="INSTANT", help="From when on; now.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would end.")] = False,
-    time_zone: TimeZoneOption = None,
-    organization: OrganizationOption = None,
-    output: OutputOption = Output.table,
-) -> None:
-    """Close a team: everybody's seat on it ends, and it looks after nobody any more.
-
-    Example: carecircle team close "Ward 3 East" --at 2030-01-31T18:00:00Z --organization north-hospital
-    """
-    from carecircle.care_teams.team_service import close_team
-
-    clock = Clock.of(time_zone)
-    closing_at = clock.instant(at)
-    if not yes and not dry_run:
-        require_terminal("This ends every seat on the team, and that it looks after its patients.")
-
-    async def work(desk: Desk) -> tuple[Team, Closing | None, list[str]]:
-        seen = await desk.read(lambda session: find_team(session, team))
-        keep = command(desk.slug, "team", "show", seen.id, "--patients", "-o", "csv")
-        if dry_run or not yes:
-            ends = f"{counted(len(seen.members), 'seat')} and the care of {counted(seen.patients, 'patient')}"
-            say(f"This closes {seen.name}: it ends {ends}.")
-            say(f"Reopening does not bring them back. Keep the list of patients first: {keep} > patients.csv")
-            if dry_run or not agreed():
-                return seen, None, []
-        done = await desk.change(lambda session: close_team(session, care_team_id=seen.id, at=closing_at))
-        return seen, done, [command(desk.slug, "team", "reopen", seen.id)]
-
-    seen, done, undo = at_desk(organization, work)
-    if done is None:
-        record: dict[str, Any] = {"team": seen.id, "members": len(seen.members), "patients": seen.patients}
-        if output is not Output.table:
-            tell([], {**record, "dry_run": True}, [], output)
-        return
-    record = {
-        "team": seen.id, "closed_since": done.closed_since, "members": done.members, "patients": done.patients,
-    }  # fmt: skip
-    since = "now" if closing_at is None else f"from {clock.tell(done.closed_since)} ({clock.name}) on"
-    tell(
-        [
-            f"{seen.name} is closed {since}: {counted(done.members, 'seat')} and the care of"
-            f" {counted(done.patients, 'patient')} {'ended' if closing_at is None else 'end then'}."
-        ],
-        record,
-        undo,
-        output,
-        label="Nobody and nothing is brought back, but it is opened again with",
-    )
-
-
-@app.command()
-def reopen(team: TeamArgument, organization: OrganizationOption = None, output: OutputOption = Output.table) -> None:
-    """Let a closed team be joined again. Who was on it before, and its patients, are added again by you.
-
-    Example: carecircle team reopen "Ward 3 East" --organization north-hospital
-    """
-    from carecircle.care_teams.team_service import reopen_team
-
-    async def work(desk: Desk) -> tuple[Team, bool, list[str]]:
-        async def change(session: AsyncSession) -> tuple[Team, bool]:
-            found = await find_team(session, team)
-            return found, await reopen_team(session, care_team_id=found.id)
-
-        found, reopened = await desk.change(change)
-        return found, reopened, [command(desk.slug, "team", "close", found.id, "--yes")] if reopened else []
-
-    found, reopened, undo = at_desk(organization, work)
-    told = "is open again." if reopened else "was not closed; nothing was changed."
-    tell([f"{found.name} {told}"], {"team": found.id, "reopened": reopened}, undo, output)
 
 
 @app.command("list")
@@ -209,19 +144,27 @@ def show(
     Example: carecircle team show "Ward 2 Cardiology" --organization north-hospital
     """
     from carecircle.care_teams.reading_service import team_of
+    from carecircle.restrictions.reading_service import record_reading
 
     clock = Clock.of(time_zone)
     as_of = clock.instant(at)
 
-    async def work(desk: Desk) -> tuple[Team, dict[UUID, str], list[TeamPatient]]:
-        async def look(session: AsyncSession) -> tuple[Team, list[TeamPatient]]:
+    async def work(desk: Desk) -> tuple[Team, dict[UUID, str], list[TeamPatient], datetime | None]:
+        async def look(session: AsyncSession) -> tuple[Team, list[TeamPatient], datetime | None]:
             found = await find_team(session, team)
+            closes = await closing_ahead(session, found.id)
             if as_of is not None:
                 found = await team_of(session, care_team_id=found.id, as_of=as_of)
-            return found, await team_patients.every_patient(session, found.id, as_of) if patients else []
+            closes = None if found.closed_since else closes
+            if not patients:
+                return found, [], closes
+            cared_for = await team_patients.every_patient(session, found.id, as_of)
+            named = {one.patient_id for one in cared_for}
+            await record_reading(session, "team-patients-read", patients=named, care_team=found.id, as_of=as_of)
+            return found, cared_for, closes
 
-        found, looked_after = await desk.read(look)
-        return found, await desk.names(one.provider_id for one in found.members), looked_after
+        found, looked_after, closes = await desk.read(look)
+        return found, await desk.names(one.provider_id for one in found.members), looked_after, closes
 
     _show(*at_desk(organization, work), patients=patients, clock=clock, output=output)
 
@@ -230,6 +173,7 @@ def _show(
     found: Team,
     names: dict[UUID, str],
     looked_after: list[TeamPatient],
+    closes: datetime | None,
     *,
     patients: bool,
     clock: Clock,
@@ -252,12 +196,19 @@ def _show(
         emit(listed if patients else rows, columns=PATIENTS if patients else MEMBERS, name="members", how=output)
         return
     if output is Output.json:
-        beside = {"team": found.id, "name": found.name, "type": found.team_type, "closed_since": found.closed_since}
-        told = {**beside, "patient_count": found.patients, "members": rows}
+        beside = {"team": found.id, "name": found.name, "type": found.team_type}
+        told = {
+            **beside,
+            "closed_since": found.closed_since,
+            "closes_at": closes,
+            "patient_count": found.patients,
+            "members": rows,
+        }
         emit_json(told | ({"patients": listed} if patients else {}))
         return
     people, cared_for = counted(len(rows), "person", "people"), counted(found.patients, "patient")
     closed = f", closed since {clock.tell(found.closed_since)}" if found.closed_since else ""
+    closed = closed or (f", closes {clock.tell(closes)}" if closes else "")
     print(f"{printable(found.name)} ({found.team_type}{closed}): {people} on it, {cared_for} looked after.")
     if rows:
         print()
@@ -286,7 +237,10 @@ def _text(value: UUID) -> str:
     return to_text(value)
 
 
-for work in (team_members.add, team_members.change, team_members.remove, team_patients.give, team_patients.take):
+for work in (
+    team_closing.close, team_closing.reopen, team_members.add, team_members.change, team_members.remove,
+    team_patients.give, team_patients.take,
+):  # fmt: skip
     app.command()(work)
 # What two of them were called before.
 app.command("add-member", hidden=True)(team_members.add)

@@ -166,10 +166,15 @@ def _wanted(patients: list[str] | None, file: Path | None) -> list[str]:
             rows = [line.split(",") for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
         except (OSError, UnicodeDecodeError):
             raise InvalidInput("This file cannot be read as text; write one patient a line.") from None
-        at = rows[0].index("patient") if rows and "patient" in rows[0] else None
+        if not rows:
+            raise InvalidInput("This file is empty; write one patient a line.")
+        heads = [cell.strip().strip('"').casefold() for cell in rows[0]]
+        at = heads.index("patient") if "patient" in heads else None
         if at is None and any(len(row) > 1 for row in rows):
             raise InvalidInput("This file has several columns and none of them is called patient.")
         named += [row[at or 0].strip().strip('"') for row in rows[0 if at is None else 1 :] if len(row) > (at or 0)]
+        if not named:
+            raise InvalidInput("This file has a first line of names and no patient below it.")
     if not named:
         raise InvalidRequest("Name at least one patient, or a file of them with --file.")
     return list(dict.fromkeys(named))

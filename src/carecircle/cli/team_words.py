@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
 import typer
 
 from carecircle.cli.output import Output, emit_one, printable, say
 from carecircle.errors import CareTeamNotFound, InvalidIdentifier, InvalidRequest
 from carecircle.identifiers import parse_id, to_text
+from carecircle.period import LATEST
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -50,6 +53,13 @@ async def find_team(session: AsyncSession, text: str) -> Team:
     like = [by_name[name] for name in get_close_matches(text.strip().casefold(), by_name, n=3, cutoff=0.5)]
     hint = f"did you mean {' or '.join(like)}?" if like else "see: carecircle team list."
     raise CareTeamNotFound(f"There is no care team of this name; {hint}")
+
+
+async def closing_ahead(session: AsyncSession, care_team_id: UUID) -> datetime | None:
+    """When a team is closed for good, as far as is on record; None for one that stays open."""
+    from carecircle.care_teams.reading_service import team_of
+
+    return (await team_of(session, care_team_id=care_team_id, as_of=LATEST - timedelta(days=1))).closed_since
 
 
 def actions_of(text: str | None) -> list[str] | None:

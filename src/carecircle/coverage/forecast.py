@@ -60,6 +60,12 @@ class Forecast:
     overlaps: tuple[Overlap, ...]
     gaps: tuple[Gap, ...]
 
+    @property
+    def patients(self) -> set[UUID]:
+        """The patients whom it names."""
+        found: tuple[Cycle | Overlap | Gap, ...] = (*self.cycles, *self.overlaps, *self.gaps)
+        return {one.patient_id for one in found if one.patient_id}
+
 
 def foresee(window: Period, covers: Iterable[Cover], absences: Iterable[Absence]) -> Forecast:
     """Look through a window; what reaches beyond it is cut to it."""

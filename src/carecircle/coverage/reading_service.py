@@ -14,7 +14,7 @@ from carecircle.actor import Actor, actor_of, organization_of
 from carecircle.audit.entry import Entry, append
 from carecircle.coverage.forecast import Absence, Forecast, foresee
 from carecircle.coverage.responsibility import Link, Responsibility, why_not
-from carecircle.coverage.rows import as_cover, believed
+from carecircle.coverage.rows import as_cover, believed, suspensions
 from carecircle.coverage.rules import Cover, first_in_line
 from carecircle.coverage.tables import CoverageArrangement
 from carecircle.database.constraints import translated
@@ -64,13 +64,17 @@ async def covering_provider(
 ) -> ProviderId | None:
     """Who is on duty for a provider's whole panel at an instant (now, by default), or None.
 
-    Of several: full before urgent before on call, then who began last.
+    Who is suspended then covers nobody. Of several: full before urgent before on call, then who began last.
     """
     with translated():
         tenant = await enter_tenant(db, organization_of(organization))
         covered_id = await resolve_provider(db, tenant, covered)
-        on_duty = await _on_duty(db, tenant, covered_id, usable(at) if at is not None else await instant(db))
-        cover = first_in_line(one for one in on_duty if one.whole_panel)
+        then = usable(at) if at is not None else await instant(db)
+        on_duty = [one for one in await _on_duty(db, tenant, covered_id, then) if one.whole_panel]
+        suspended = await suspensions(db, tenant, {one.covering for one in on_duty}, then)
+        cover = first_in_line(
+            one for one in on_duty if not any(then in period for period in suspended.get(one.covering, ()))
+        )
         return ProviderId(cover.covering) if cover is not None else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from uuid import UUID
@@ -9,13 +10,28 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from carecircle.actor import Actor, actor_of, organization_of
-from carecircle.coverage.rota import preview_rota
+from carecircle.coverage.rota import Turn, preview_rota
 from carecircle.coverage.rows import Duty, record_arrangement
 from carecircle.coverage.rules import CoverageType
 from carecircle.coverage.tables import CoverageArrangement
 from carecircle.database.session import enter_tenant, one_change
 from carecircle.directory.service import AnyId, resolve_provider
 from carecircle.identifiers import parse_reference
+
+
+async def turns_of(
+    *,
+    covering: Sequence[AnyId],
+    rule: str,
+    first: datetime,
+    lasts: timedelta | time,
+    time_zone: str,
+    until: datetime | None = None,
+) -> list[Turn]:
+    """What `preview_rota` says, from a thread of its own: what a rule names may be sought for a second, and others wait."""
+    return await to_thread(
+        preview_rota, covering=covering, rule=rule, first=first, lasts=lasts, time_zone=time_zone, until=until
+    )
 
 
 async def arrange_rota(
@@ -40,7 +56,7 @@ async def arrange_rota(
     and what that raises: nothing is arranged when one turn is refused.
     """
     who = actor_of(actor)
-    turns = preview_rota(covering=covering, rule=rule, first=first, lasts=lasts, time_zone=time_zone, until=until)
+    turns = await turns_of(covering=covering, rule=rule, first=first, lasts=lasts, time_zone=time_zone, until=until)
     async with one_change(db):
         tenant = await enter_tenant(db, organization_of(organization))
         covered_id = await resolve_provider(db, tenant, covered)

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Select, Uuid, any_, bindparam, select, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.elements import CollectionAggregate
 
-from carecircle.access.decision import ACTIONS
 from carecircle.actor import Actor
 from carecircle.audit.entry import Entry, append
 from carecircle.coverage.rules import COVERAGE_TYPES, DEFAULT_SCOPE, Cover, CoverageType, covering_violations
 from carecircle.coverage.tables import CoverageArrangement
+from carecircle.database.constraints import translate
 from carecircle.database.instants import Instant
 from carecircle.database.session import instant, take_turns
-from carecircle.directory.policy_service import policy_at
+from carecircle.directory.policy_service import policy_of, require_known_actions
 from carecircle.directory.rules import HeldCredential, lacking
-from carecircle.directory.tables import Provider, ProviderCredential
+from carecircle.directory.tables import PolicyVersion, Provider, ProviderCredential
 from carecircle.errors import InvalidPeriod, InvalidRequest, ProviderNotRegistered, RulesViolated, Violation
 from carecircle.identifiers import OrganizationId, new_id, to_text
 from carecircle.period import FOREVER, Period, show, usable
@@ -51,6 +52,7 @@ async def record_arrangement(
 ) -> list[CoverageArrangement]:
     """Insert the rows of one new arrangement, in the order of its duties, under one entry.
 
+    Each duty goes by the policy that holds when it begins: its grace, what it rests on, and the actions it knows.
     Raises InvalidPeriod for a duty that is over or never ends, InvalidRequest for an unknown type or action, RulesViolated
     for somebody who may not cover, and what the constraints refuse when it is flushed.
     """
@@ -63,21 +65,19 @@ async def record_arrangement(
         usable(duty.period.ends_at)
         if duty.period.ends_at <= now:
             raise InvalidPeriod(f"This coverage ended {show(duty.period.ends_at)}; it must end later than now.")
-    policy = await policy_at(db, tenant, max(now, duties[0].period.starts_at))
+    policies = await _policies(db, tenant, {max(now, duty.period.starts_at) for duty in duties})
     granted = list(dict.fromkeys(DEFAULT_SCOPE[coverage_type] if scope is None else scope))
-    if unknown := [action for action in granted if action not in ACTIONS and action not in policy.actions]:
-        raise InvalidRequest(
-            f"{len(unknown)} of these actions are unknown; known are {', '.join((*ACTIONS, *policy.actions))}."
-        )
-    await _require_fit(db, tenant, policy, duties, now)
+    for policy in policies.values():
+        require_known_actions(policy, granted)
+    await _require_fit(db, tenant, policies, duties, now)
 
     arrangement_id = new_id()
     covering = list(dict.fromkeys(duty.covering_id for duty in duties))
-    patients = {duty.patient_id for duty in duties} - {None}
+    only_patient = _only_patient(duties)
     entry = Entry(
         tenant, "change", who, "coverage-arranged",
         provider_id=covering[0] if len(covering) == 1 else None,
-        patient_id=patients.pop() if len(patients) == 1 else None,
+        patient_id=only_patient,
         detail={
             "arrangement": to_text(arrangement_id), "covered": to_text(covered_id), "type": coverage_type,
             "care_team": to_text(care_team_id) if care_team_id else None, "rows": len(duties),
@@ -86,9 +86,10 @@ async def record_arrangement(
         },
     )  # fmt: skip
     await append(db, entry)
-    grace = timedelta(minutes=policy.coverage_grace_minutes)
     rows = []
     for duty in duties:
+        policy = policies[max(now, duty.period.starts_at)]
+        grace = timedelta(minutes=policy.coverage_grace_minutes)
         row_id = new_id()
         row = CoverageArrangement(
             organization_id=tenant, id=row_id, lineage_id=row_id, arrangement_id=arrangement_id,
@@ -99,7 +100,12 @@ async def record_arrangement(
         )  # fmt: skip
         rows.append(row)
     db.add_all(rows)
-    await db.flush()
+    try:
+        await db.flush()
+    except SQLAlchemyError as error:
+        refused = translate(error)
+        refused.facts = {**refused.facts, "patient_id": only_patient, "provider_id": entry.provider_id}
+        raise refused from None
     return rows
 
 
@@ -132,24 +138,45 @@ def as_cover(row: CoverageArrangement) -> Cover:
 
 
 async def _require_fit(
-    db: AsyncSession, tenant: OrganizationId, policy: Policy, duties: Sequence[Duty], now: datetime
+    db: AsyncSession, tenant: OrganizationId, policies: Mapping[datetime, Policy], duties: Sequence[Duty], now: datetime
 ) -> None:
     """Raises ProviderNotRegistered, or RulesViolated with everything that keeps these providers from covering."""
     providers = {duty.covering_id for duty in duties}
     registered = select(Provider.id).where(Provider.organization_id == tenant, Provider.id == _any(providers))
     if providers - set(await db.scalars(registered)):
-        raise ProviderNotRegistered
-    needs = policy.coverage_credentials
-    held = await _credentials(db, tenant, providers) if needs else {}
-    suspensions = await _suspensions(db, tenant, providers, now)
+        raise ProviderNotRegistered(patient_id=_only_patient(duties))
+    needed = any(policy.coverage_credentials for policy in policies.values())
+    held = await _credentials(db, tenant, providers) if needed else {}
+    suspended_in = await suspensions(db, tenant, providers, now)
     violations: dict[Violation, None] = {}
     for duty in duties:
         at, who = max(now, duty.period.starts_at), duty.covering_id
-        missing = lacking(needs, held.get(who, ()), at)
-        suspended = any(at in period for period in suspensions.get(who, ()))
+        missing = lacking(policies[at].coverage_credentials, held.get(who, ()), at)
+        suspended = any(at in period for period in suspended_in.get(who, ()))
         violations |= dict.fromkeys(covering_violations(who, missing, suspended, at))
     if violations:
-        raise RulesViolated([*violations], provider_id=providers.pop() if len(providers) == 1 else None)
+        provider_id = providers.pop() if len(providers) == 1 else None
+        raise RulesViolated([*violations], provider_id=provider_id, patient_id=_only_patient(duties))
+
+
+async def _policies(db: AsyncSession, tenant: OrganizationId, instants: set[datetime]) -> dict[datetime, Policy]:
+    """The policy that holds at each of these instants, as we believe now; one query, however many there are."""
+    found = await db.scalars(
+        select(PolicyVersion).where(
+            PolicyVersion.organization_id == tenant,
+            PolicyVersion.superseded_at == FOREVER,
+            PolicyVersion.starts_at <= max(instants),
+            PolicyVersion.ends_at > min(instants),
+        )
+    )
+    versions = [(Period(row.starts_at, row.ends_at), policy_of(row)) for row in found]
+    return {at: next((policy for period, policy in versions if at in period), Policy()) for at in instants}
+
+
+def _only_patient(duties: Sequence[Duty]) -> UUID | None:
+    """The one patient whom all these duties are about, if there is one."""
+    patients = {duty.patient_id for duty in duties}
+    return patients.pop() if len(patients) == 1 else None
 
 
 async def _credentials(
@@ -174,9 +201,10 @@ _SUSPENSIONS = text("""
       and superseded_at = 'infinity' and ends_at > :now""")
 
 
-async def _suspensions(
+async def suspensions(
     db: AsyncSession, tenant: OrganizationId, providers: Iterable[UUID], now: datetime
 ) -> dict[UUID, list[Period]]:
+    """When each of these providers is suspended, of what ends after `now`."""
     query = _SUSPENSIONS.bindparams(bindparam("providers", type_=ARRAY(Uuid))).columns(
         provider_id=Uuid(), starts_at=Instant(), ends_at=Instant()
     )

@@ -15,9 +15,10 @@ from carecircle.coverage.rules import CoverageType
 from carecircle.coverage.tables import CoverageArrangement
 from carecircle.database.facts import supersede
 from carecircle.database.session import enter_tenant, instant, one_change, take_turns
+from carecircle.directory.following_service import keep_apart, survivors_of
 from carecircle.directory.service import AnyId, resolve_patient, resolve_provider
-from carecircle.errors import CoverageNotFound, InvalidPeriod
-from carecircle.identifiers import to_text
+from carecircle.errors import CoverageNotFound, InvalidPeriod, InvalidRequest
+from carecircle.identifiers import OrganizationId, to_text
 from carecircle.period import Period, show, usable
 
 
@@ -30,13 +31,14 @@ async def arrange_coverage(
     ends_at: datetime,
     coverage_type: CoverageType = "full",
     care_team_id: UUID | None = None,
-    patients: Sequence[AnyId] = (),
+    patients: Sequence[AnyId] | None = None,
     scope: Sequence[str] | None = None,
     organization: UUID | str | None = None,
     actor: Actor | str | None = None,
 ) -> list[CoverageArrangement]:
     """Let `covering` stand in for `covered` from `starts_at` until `ends_at`: for the whole panel, for the seat on one team,
-    or for named patients. One row, or one for each patient, all of one `arrangement_id`.
+    or for named patients. One row, or one for each patient, all of one `arrangement_id`. Only `patients` of None
+    leaves them open: an empty list is refused, for it would cover everybody where nobody was named.
 
     The duty ends at `ends_at`, access a grace later that the policy gives. What access there is, is never more than `scope`
     (by default what the type grants) and never more than the covered provider has. A start in the past is kept as it is: in
@@ -46,19 +48,21 @@ async def arrange_coverage(
     Raises InvalidPeriod for an end in the past, RulesViolated when the covering provider is suspended or lacks what the
     policy lets coverage rest on (when it begins, or now), OverlappingCoverage when they cover the same already,
     ProviderNotRegistered, PatientNotRegistered, CareTeamNotFound, and InvalidRequest for an unknown type or action, for
-    covering oneself, and for a team together with patients.
+    covering oneself, for a list without patients, and for a team together with patients.
     """
     who = actor_of(actor)
+    if patients is not None and not patients:
+        raise InvalidRequest("Name at least one patient, or leave the patients out to cover the whole panel.")
     async with one_change(db):
         tenant = await enter_tenant(db, organization_of(organization))
         covered_id = await resolve_provider(db, tenant, covered)
         covering_id = await resolve_provider(db, tenant, covering)
-        named: list[UUID | None] = [await resolve_patient(db, tenant, patient) for patient in patients]
+        named: Sequence[UUID | None] = [None] if patients is None else await _settled(db, tenant, patients)
         period = Period(usable(starts_at), usable(ends_at))
         return await record_arrangement(
             db, tenant, who,
             covered_id=covered_id,
-            duties=[Duty(covering_id, period, patient_id) for patient_id in dict.fromkeys(named or [None])],
+            duties=[Duty(covering_id, period, patient_id) for patient_id in named],
             coverage_type=coverage_type, care_team_id=care_team_id, scope=scope,
         )  # fmt: skip
 
@@ -110,3 +114,13 @@ async def end_coverage(
         db.add_all([successor(row, last, now, entry.id) for row in rows if row.starts_at < last])
         await db.flush()
         return rows
+
+
+async def _settled(db: AsyncSession, tenant: OrganizationId, patients: Sequence[AnyId]) -> list[UUID]:
+    """Who these patients are now, each once; nobody merges them until the transaction ends.
+
+    All are locked at once: one after the other, in a caller's order, two callers and a merge would wait for each other.
+    """
+    own = [await resolve_patient(db, tenant, patient, follow=False) for patient in patients]
+    await keep_apart(db, tenant, {*own, *(await survivors_of(db, tenant, own)).values()})
+    return [*dict.fromkeys([await resolve_patient(db, tenant, one) for one in own])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, get_args
@@ -26,6 +27,15 @@ from carecircle.period import FOREVER, Period, show
 
 CredentialKind = Literal["licence", "specialty", "certification"]
 CREDENTIAL_KINDS: tuple[CredentialKind, ...] = get_args(CredentialKind)
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+
+
+def require_code(code: str) -> None:
+    """Raises InvalidRequest for what is no credential's or specialty's code, without repeating it: it may be anything."""
+    if not _CODE.fullmatch(code):
+        raise InvalidRequest(
+            "A code, such as 207RC0000X, has up to 64 letters, digits and . _ : -, a letter or a digit first."
+        )
 
 
 async def add_credential(
@@ -42,11 +52,12 @@ async def add_credential(
 ) -> ProviderCredential:
     """Record a credential for a period (now, and open, by default). The same one again changes nothing.
 
-    Raises OverlappingCredential, InvalidPeriod, ProviderNotRegistered, and InvalidRequest for an unknown kind, an empty
+    Raises OverlappingCredential, InvalidPeriod, ProviderNotRegistered, and InvalidRequest for an unknown kind, what is no
     code, or a specialty that the organization's taxonomy does not have.
     """
     if kind not in CREDENTIAL_KINDS:
         raise InvalidRequest(f"Unknown kind of credential; known are {', '.join(CREDENTIAL_KINDS)}.")
+    require_code(code)
     who = actor_of(actor)
     async with one_change(db):
         tenant = await enter_tenant(db, organization_of(organization))
@@ -133,7 +144,7 @@ async def end_credential(
             raise CredentialNotFound
         entry = Entry(
             tenant, "change", who, "credential-ended", provider_id=provider_id,
-            detail={"kind": kind, "credential": code, "ended": len(rows)},
+            detail={"kind": rows[0].kind, "lineage": to_text(rows[0].lineage_id), "ended": len(rows)},
         )  # fmt: skip
         await append(db, entry)
         for row in rows:
@@ -255,7 +266,7 @@ def _entry(row: ProviderCredential, code: str, who: Actor) -> Entry:
     return Entry(
         row.organization_id, "change", who, code, provider_id=row.provider_id,
         detail={
-            "credential": row.code, "kind": row.kind, "lineage": to_text(row.lineage_id),
+            "kind": row.kind, "lineage": to_text(row.lineage_id),
             "starts_at": show(row.starts_at), "ends_at": show(row.ends_at),
         },
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from datetime import datetime
 from typing import Any
@@ -19,10 +19,10 @@ from carecircle.database.constraints import translated
 from carecircle.database.facts import supersede
 from carecircle.database.session import enter_tenant, instant, one_change, take_turns
 from carecircle.directory.tables import PolicyVersion
-from carecircle.errors import InvalidPeriod, InvalidPolicy
+from carecircle.errors import InvalidPeriod, InvalidPolicy, InvalidRequest
 from carecircle.identifiers import OrganizationId, new_id
 from carecircle.period import FOREVER, Period
-from carecircle.policy import Policy, problems_of
+from carecircle.policy import ACTIONS, Policy, problems_of
 
 _POLICY = TypeAdapter(Policy)
 # Who sets an organization's policy queues here; its own id would cancel out into one queue of all organizations.
@@ -41,6 +41,14 @@ def policy_of(row: PolicyVersion) -> Policy:
     """A recorded version as a value."""
     known = {key: value for key, value in row.document.items() if key in _KEYS}
     return replace(_POLICY.validate_python(known), version=row.version)
+
+
+def require_known_actions(policy: Policy, scope: Sequence[str]) -> None:
+    """Raises InvalidRequest, naming the known ones, when an action of a scope is neither everybody's nor the policy's own."""
+    known = (*ACTIONS, *policy.actions)
+    # Only how many there are is said: what stands where an action should may be anything, an MRN too.
+    if unknown := sum(action not in known for action in dict.fromkeys(scope)):
+        raise InvalidRequest(f"{unknown} of these actions are unknown; known are {', '.join(known)}.")
 
 
 async def set_policy(

@@ -1,4 +1,4 @@
-"""Which of the credentials that something needs a provider lacks."""
+"""What something rests on, and which of those credentials a provider lacks."""
 
 from __future__ import annotations
 
@@ -19,6 +19,14 @@ class HeldCredential:
     def answers(self, name: str, at: datetime) -> bool:
         """Whether this is the credential that `name`, a kind or a code, asks for, and holds at that instant."""
         return name in (self.kind, self.code) and self.starts_at <= at < self.ends_at
+
+
+def resting_on(asked: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
+    """What something rests on: all that a policy asks, and then what somebody wants beyond that; each name once.
+
+    Whoever wants nothing, or only something else, is spared nothing that the policy asks.
+    """
+    return list(dict.fromkeys((*asked, *(wanted or ()))))
 
 
 def lacking(needs: Sequence[str], held: Sequence[HeldCredential], at: datetime) -> list[str]:

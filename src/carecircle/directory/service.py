@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import date
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Uuid, any_, bindparam, select, text
@@ -188,6 +189,12 @@ async def names_of(db: AsyncSession, tenant: UUID, providers: Iterable[UUID]) ->
     wanted = any_(bindparam("wanted", list(providers), ARRAY(Uuid)))  # one parameter, however many there are
     query = select(Provider.id, Provider.name).where(Provider.organization_id == tenant, Provider.id == wanted)
     return {provider: name for provider, name in await db.execute(query) if name}
+
+
+async def is_registered(db: AsyncSession, tenant: UUID, kind: Literal["patient", "provider"], own: UUID) -> bool:
+    """Whether a patient, or a provider, is registered under this id."""
+    table = Patient if kind == "patient" else Provider
+    return await db.scalar(select(table.id).where(table.organization_id == tenant, table.id == own)) is not None
 
 
 async def resolve_provider(db: AsyncSession, tenant: OrganizationId, provider: AnyId) -> ProviderId:

@@ -80,17 +80,17 @@ def _specialist(
     longest_days: int,
 ) -> Iterator[Violation]:
     if specialty not in specialties:
-        yield Violation("specialty-missing", f"This provider does not hold the specialty {specialty} at that time.")
+        yield Violation("specialty-missing", "This provider does not hold this specialty at that time.")
     usable = accepted(fits, from_primary=from_primary)
     if not fits:
         yield Violation(
             "referral-missing",
-            f"No referral to {specialty} holds at that time that is addressed to this provider or to nobody.",
+            "No referral to this specialty holds at that time that is addressed to this provider or to nobody.",
         )
     elif not usable:
         yield NOT_FROM_PRIMARY
     elif len(usable) > 1:
-        yield Violation("referral-ambiguous", f"{len(usable)} referrals to {specialty} would do; say which one.")
+        yield Violation("referral-ambiguous", f"{len(usable)} referrals to this specialty would do; say which one.")
     ends = {one.ends_at for one in usable or fits}
     until = ends_at or (ends.pop() if len(ends) == 1 else None)
     if until is None and not fits:

@@ -13,11 +13,11 @@ from carecircle.audit.entry import Entry, append
 from carecircle.database.constraints import translated
 from carecircle.database.facts import supersede
 from carecircle.database.session import enter_tenant, instant, lock_patient, one_change
+from carecircle.directory.credential_service import require_code
 from carecircle.directory.policy_service import policy_at
 from carecircle.directory.service import AnyId, resolve_patient, resolve_provider
 from carecircle.errors import (
     InvalidPeriod,
-    InvalidRequest,
     PatientNotRegistered,
     ProviderNotRegistered,
     ReferralNotFound,
@@ -45,7 +45,7 @@ async def refer(
 
     It holds from now, and for as many days as the policy lets a specialist's assignment last, unless said otherwise. The
     `lineage_id` of what is returned is the referral's id. Raises RulesViolated when the policy wants referrals to come from
-    the primary provider and this one does not, InvalidPeriod, InvalidRequest for an empty code or a referral to oneself,
+    the primary provider and this one does not, InvalidPeriod, InvalidRequest for what is no code or a referral to oneself,
     PatientNotRegistered, ProviderNotRegistered.
     """
     who = actor_of(actor)
@@ -54,8 +54,7 @@ async def refer(
         patient_id = await resolve_patient(db, tenant, patient)
         referring_id = await resolve_provider(db, tenant, referring)
         performer_id = await resolve_provider(db, tenant, provider) if provider is not None else None
-        if not specialty_code.strip():
-            raise InvalidRequest("A referral names a specialty by its code, such as 207RC0000X.")
+        require_code(specialty_code)
         now = await lock_patient(db, tenant, patient_id)
         start = usable(starts_at) if starts_at is not None else now
         policy = await policy_at(db, tenant, start)
@@ -240,11 +239,11 @@ async def _record(db: AsyncSession, rows: list[Referral], now: datetime, entry_i
 
 
 def _entry(tenant: OrganizationId, who: Actor, code: str, row: Referral) -> Entry:
+    # Not the specialty, which tells what the patient has: whoever may read the row finds it there.
     return Entry(
         tenant, "change", who, code, provider_id=row.provider_id, patient_id=row.patient_id,
         detail={
             "referral": to_text(row.lineage_id),
-            "specialty": row.specialty_code,
             "referring": to_text(row.referring_provider_id),
             "starts_at": show(row.starts_at),
             "ends_at": show(row.ends_at),

@@ -1,7 +1,8 @@
-"""What takes access away, as values for doors: objections, suspensions and labels side by side."""
+"""What takes access away, as values for doors: objections, suspensions and labels side by side; and that something was read."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -10,11 +11,13 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from carecircle.actor import organization_of
+from carecircle.actor import Actor, actor_of, organization_of
+from carecircle.audit.entry import Entry, append
 from carecircle.database.constraints import translated
 from carecircle.database.session import enter_tenant, instant
 from carecircle.directory.service import AnyId, resolve_patient, resolve_provider
-from carecircle.period import FOREVER, Period
+from carecircle.identifiers import to_text
+from carecircle.period import FOREVER, Period, show
 from carecircle.restrictions.tables import AccessRestriction, PatientLabel
 
 Kind = Literal["objection", "suspension", "sensitivity"]
@@ -63,6 +66,42 @@ async def restrictions(
             for row in await _rows(db, tenant, table, named, now, ahead=at is None)
         ]
     return sorted(found, key=lambda one: (one.kind, one.period.starts_at, one.id))
+
+
+async def record_reading(
+    db: AsyncSession,
+    code: str,
+    *,
+    patient: AnyId | None = None,
+    provider: AnyId | None = None,
+    patients: Collection[UUID] | None = None,
+    organization: UUID | str | None = None,
+    actor: Actor | str | None = None,
+    **told: int | UUID | datetime | None,
+) -> None:
+    """Append an entry that something about patients was read, in the transaction that reads it.
+
+    `code` says what was read, `told` how many and of what: counts, ids and instants, of which None is left out. The entry
+    is about the patient and the provider who were asked about; of `patients` who were named, it has the number, and is
+    about the one where there is one.
+    """
+    tenant = await enter_tenant(db, organization_of(organization))
+    if patients is not None:
+        told["patients"] = len(patients)
+        patient = next(iter(patients)) if len(patients) == 1 else None
+    entry = Entry(
+        tenant, "reading", actor_of(actor), code,
+        provider_id=await resolve_provider(db, tenant, provider) if provider is not None else None,
+        patient_id=await resolve_patient(db, tenant, patient) if patient is not None else None,
+        detail={name: _plain(value) for name, value in told.items() if value is not None},
+    )  # fmt: skip
+    await append(db, entry)
+
+
+def _plain(value: int | UUID | datetime) -> int | str:
+    if isinstance(value, UUID):
+        return to_text(value)
+    return show(value) if isinstance(value, datetime) else value
 
 
 async def _rows(

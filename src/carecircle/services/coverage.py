@@ -53,10 +53,12 @@ class CrossCoverageManager:
         coverage_type: CoverageType = "full",
         *,
         care_team_id: UUID | str | None = None,
-        patients: Sequence[AnyId] = (),
+        patients: Sequence[AnyId] | None = None,
         scope: Sequence[str] | None = None,
     ) -> str:
         """Let one provider stand in for another, for the whole panel, one team or named patients; the arrangement's id.
+
+        Patients that are left out, or None, are the whole panel; an empty list of them is refused.
 
         Raises as `arrange_coverage` does: OverlappingCoverage, RulesViolated, InvalidPeriod, InvalidRequest among others.
         """
@@ -77,7 +79,7 @@ class CrossCoverageManager:
     async def get_covering_provider(self, primary_provider_id: AnyId, date: datetime) -> str | None:
         """The id of who is on duty for this provider's whole panel at that instant, or None.
 
-        Of several: full before urgent before on call, then who began last.
+        Who is suspended then covers nobody. Of several: full before urgent before on call, then who began last.
         """
         organization = organization_of(self._organization)
         async with transaction(self._engine, organization) as db:

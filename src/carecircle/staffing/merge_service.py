@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -22,18 +20,16 @@ from carecircle.directory.tables import Patient, PatientMerge
 from carecircle.errors import AlreadyMerged, InvalidRequest, MergeNotFound, PatientNotRegistered
 from carecircle.identifiers import OrganizationId, PatientId, new_id, to_text
 from carecircle.period import EARLIEST, FOREVER
-from carecircle.staffing.merging_rules import Changed, Piece, Said, carry, without
+from carecircle.staffing.merging_rules import Changed, Held, Piece, carry, widened
 from carecircle.staffing.moving_service import (
-    Row,
     as_said,
     believed_about,
     close,
-    closed_by,
-    made_by,
     record,
     recorded_about,
 )
-from carecircle.staffing.patient_facts import DIRECT, PATIENT_FACTS, AboutPatient
+from carecircle.staffing.parting_service import Unmerged, restore
+from carecircle.staffing.patient_facts import DIRECT, PATIENT_FACTS
 from carecircle.staffing.same_patient_service import (
     BY_HAND,
     Origin,
@@ -68,21 +64,6 @@ class Merged:
     changed: list[Changed] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class Unmerged:
-    """What taking a merge back did: how many facts of each kind are the patient's again.
-
-    `left_alone` are those facts (rows of before the merge) that stay as they are: somebody changed what became of them.
-    `recorded_since` are facts recorded for the survivor in between, which stay theirs: whom they are about, people must say.
-    """
-
-    patient_id: PatientId
-    from_patient_id: PatientId
-    restored: Counter[str] = field(default_factory=Counter)
-    left_alone: list[tuple[str, UUID]] = field(default_factory=list)
-    recorded_since: list[tuple[str, UUID]] = field(default_factory=list)
-
-
 async def merge_patients(
     db: AsyncSession,
     *,
@@ -94,8 +75,9 @@ async def merge_patients(
     """Say that `patient`, who is given up, and `into` are one person: every fact about the one becomes the other's.
 
     Where both have a primary provider, the survivor's stays and the other is consulting; what the survivor has already is
-    not recorded twice. Whoever asks about the one given up is answered about the survivor. Raises AlreadyMerged when either
-    is merged into another (for `into`, naming which), InvalidRequest for one and the same, PatientNotRegistered, StaleVersion.
+    not recorded twice, and where somebody covers the same provider for both, the survivor's coverage grants what either did.
+    Whoever asks about the one given up is answered about the survivor. Raises AlreadyMerged when either is merged into
+    another (for `into`, naming which), InvalidRequest for one and the same, PatientNotRegistered, StaleVersion.
     """
     who = actor_of(actor)
     async with one_change(db):
@@ -133,14 +115,22 @@ async def merge(
         # them does not see it, a plain one does, and has the last word.
         while await believed_about(db, tenant, fact, patient_id, lock=False):
             rows = await believed_about(db, tenant, fact, patient_id)
-            held = [as_said(fact, row) for row in await believed_about(db, tenant, fact, into_patient_id)]
+            theirs = await believed_about(db, tenant, fact, into_patient_id)
+            held = Held(as_said(fact, row) for row in theirs)
             pieces: list[Piece] = []
             for row in rows:
                 going, changed = carry(fact.kind, as_said(fact, row), held)
                 pieces += going
                 merged.changed += changed
             merged.moved[fact.kind] += len(rows)
-            await close(db, tenant, fact, rows, entry_id, now)
+            by_row: defaultdict[UUID, list[Piece]] = defaultdict(list)
+            for piece in pieces:
+                by_row[piece.of].append(piece)
+            wider = [row for row in theirs if row.id in by_row]
+            for row in wider:
+                by_row[row.id] = widened(as_said(fact, row), by_row[row.id])
+            pieces = [piece for found in by_row.values() for piece in found]
+            await close(db, tenant, fact, [*rows, *wider], entry_id, now)
             await record(db, tenant, fact, into_patient_id, pieces, entry_id, now)
             if fact is DIRECT and any(row.what["assignment_type"] == "primary" for row in rows):
                 count_primary_change(db)
@@ -164,8 +154,8 @@ async def unmerge_patients(
 ) -> Unmerged:
     """Take back that `patient` was merged into another: what was theirs is theirs again, unless somebody changed it since.
 
-    What was recorded for the survivor meanwhile stays the survivor's. Raises MergeNotFound, and AlreadyMerged when the
-    survivor has been merged into another: that is to be taken back first.
+    What was recorded for the survivor meanwhile stays the survivor's; labels and objections hold for both. Raises
+    MergeNotFound, and AlreadyMerged when the survivor has been merged into another: that is to be taken back first.
     """
     who = actor_of(actor)
     async with one_change(db):
@@ -193,17 +183,19 @@ async def unmerge(
     await supersede(db, known, entry_id, now)
     done = Unmerged(patient_id, survivor_id)
     for fact in PATIENT_FACTS:
-        restored = await _restore(db, tenant, fact, known, entry_id, now)
-        done.restored[fact.kind] += len(restored[0])
-        done.left_alone += [(fact.kind, row.id) for row in restored[1]]
-        since = await recorded_about(db, tenant, fact, survivor_id, known.recorded_at, besides=known.entry_id)
+        restored = await restore(db, tenant, fact, known, entry_id, now, done)
+        done.restored[fact.kind] += len(restored)
+        since = await recorded_about(
+            db, tenant, fact, survivor_id, known.recorded_at, besides=[known.entry_id, entry_id]
+        )
         done.recorded_since += [(fact.kind, one) for one in since]
-        if fact is DIRECT and any(row.what["assignment_type"] == "primary" for row in restored[0]):
+        if fact is DIRECT and any(row.what["assignment_type"] == "primary" for row in restored):
             count_primary_change(db)
     counts = {
         "restored": done.restored.total(),
         "left_alone": len(done.left_alone),
         "recorded_since": len(done.recorded_since),
+        "for_both": len(done.for_both),
     }
     await append(
         db, merge_entry(tenant, who, origin, "patients-unmerged", entry_id, patient_id, survivor_id, counts)
@@ -225,47 +217,3 @@ async def _require_apart(db: AsyncSession, tenant: OrganizationId, gone: Patient
             patient_id=survivor,
             into_patient_id=followed[survivor],
         )
-
-
-async def _restore(
-    db: AsyncSession, tenant: OrganizationId, fact: AboutPatient, known: PatientMerge, entry_id: UUID, now: datetime
-) -> tuple[list[Row], list[Row]]:
-    """Give back what the merge closed, lineage by lineage, where what it made of it still says the same; and what is not."""
-    before = _by_lineage(await closed_by(db, tenant, fact, known.patient_id, known.entry_id))
-    if not before:
-        return [], []
-    made = _by_lineage(await made_by(db, tenant, fact, before, known.entry_id))
-    present = _by_lineage(await believed_about(db, tenant, fact, known.into_patient_id))
-    own = [as_said(fact, row) for row in await believed_about(db, tenant, fact, known.patient_id)]
-    restored: list[Row] = []
-    closing: list[Row] = []
-    left: list[Row] = []
-    for lineage_id, rows in before.items():
-        unchanged = _contents(made[lineage_id]) == _contents(present[lineage_id])
-        if unchanged and all(_fits(fact, row, own) for row in rows):
-            restored += rows
-            closing += present[lineage_id]
-        else:
-            left += rows
-    await close(db, tenant, fact, closing, entry_id, now)
-    again = [Piece(row.id, row.period) for row in restored]
-    await record(db, tenant, fact, known.patient_id, again, entry_id, now)
-    return restored, left
-
-
-def _fits(fact: AboutPatient, row: Row, own: list[Said]) -> bool:
-    """Whether nothing was recorded past the merge that holds the place of this row."""
-    said = as_said(fact, row)
-    taken = [other.taking for other in own if said.slot is not None and other.slot == said.slot]
-    return without(said.taking, taken) == [said.taking]
-
-
-def _by_lineage(rows: list[Row]) -> Mapping[UUID, list[Row]]:
-    found: defaultdict[UUID, list[Row]] = defaultdict(list)
-    for row in rows:
-        found[row.lineage_id].append(row)
-    return found
-
-
-def _contents(rows: list[Row]) -> Counter[tuple[object, ...]]:
-    return Counter(row.content for row in rows)

@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select, text
+from sqlalchemy import Select, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from carecircle.assignments.rules import demoted_scope
 from carecircle.errors import StaleVersion
 from carecircle.identifiers import new_ids
 from carecircle.period import FOREVER, Period
-from carecircle.staffing.merging_rules import Direct, Piece, Said
+from carecircle.staffing.merging_rules import Cover, Direct, Piece, Said
 from carecircle.staffing.patient_facts import DIRECT, AboutPatient
 from carecircle.staffing.turnover_service import BELIEVED
 
@@ -25,7 +25,9 @@ _CLOCKS |= {"superseded_at", "entry_id", "superseded_entry_id", "source", "sourc
 _OTHERWISE = {
     (DIRECT.kind, "assignment_type"): "case when p.scope is null then t.assignment_type else 'consulting' end",
     (DIRECT.kind, "scope"): "coalesce(string_to_array(p.scope, ','), t.scope)",
-    ("coverage", "duty_ends_at"): "least(t.duty_ends_at, coalesce(p.ends_at, 'infinity'))",
+    ("coverage", "scope"): "coalesce(string_to_array(p.scope, ','), t.scope)",
+    ("coverage", "rests_on"): "coalesce(string_to_array(p.rests_on, ','), t.rests_on)",
+    ("coverage", "duty_ends_at"): "coalesce(p.duty_ends_at, least(t.duty_ends_at, coalesce(p.ends_at, 'infinity')))",
 }
 
 
@@ -73,15 +75,27 @@ async def made_by(
     )
 
 
+async def held_before(
+    db: AsyncSession, tenant: UUID, fact: AboutPatient, patient_id: UUID, at: datetime, entry_id: UUID
+) -> list[Row]:
+    """The rows believed of this patient just before an entry that was made at this instant."""
+    columns = fact.table.__table__.c
+    query = _rows(fact, tenant).where(
+        columns.patient_id == patient_id, columns.recorded_at <= at, columns.entry_id != entry_id,
+        or_(columns.superseded_at > at, columns.superseded_entry_id == entry_id),
+    )  # fmt: skip
+    return await _read(db, query.order_by(columns.id))
+
+
 async def recorded_about(
-    db: AsyncSession, tenant: UUID, fact: AboutPatient, patient_id: UUID, after: datetime, *, besides: UUID
+    db: AsyncSession, tenant: UUID, fact: AboutPatient, patient_id: UUID, after: datetime, *, besides: Collection[UUID]
 ) -> list[UUID]:
-    """The rows believed of this patient that were recorded after an instant, by other entries than this one."""
+    """The rows believed of this patient that were recorded after an instant, by other entries than these."""
     columns = fact.table.__table__.c
     rows = await db.scalars(
         select(columns.id).where(
             columns.organization_id == tenant, columns.patient_id == patient_id, columns.superseded_at == BELIEVED,
-            columns.recorded_at > after, columns.entry_id != besides,
+            columns.recorded_at > after, columns.entry_id.not_in(besides),
         )
     )  # fmt: skip
     return list(rows)
@@ -113,21 +127,25 @@ async def record(
     pieces: Sequence[Piece],
     entry_id: UUID,
     at: datetime,
+    *,
+    anew: bool = False,
 ) -> None:
-    """Record pieces of rows for a patient: under the rows' own lineages, from the same sources."""
+    """Record pieces of rows for a patient: under the rows' own lineages, from the same sources; `anew`, as facts of their own."""
     if not pieces:
         return
     table = fact.table.__tablename__
     own = _own(fact)
+    lineage, origin = ("p.id", "'', '', ''") if anew else ("t.lineage_id", "t.source, t.source_record, t.source_item")
     said = "".join(f", {_OTHERWISE.get((fact.kind, name), 't.' + name)}" for name in own)
     await db.execute(
         text(
             f"insert into carecircle.{table} (organization_id, id, lineage_id, patient_id, starts_at, ends_at, recorded_at,"
             f" entry_id, source, source_record, source_item{''.join(f', {name}' for name in own)})"
-            " select t.organization_id, p.id, t.lineage_id, :patient, p.starts_at, coalesce(p.ends_at, 'infinity'), :at,"
-            f" :entry_id, t.source, t.source_record, t.source_item{said}"
+            f" select t.organization_id, p.id, {lineage}, :patient, p.starts_at, coalesce(p.ends_at, 'infinity'), :at,"
+            f" :entry_id, {origin}{said}"
             " from unnest(cast(:of as uuid[]), cast(:ids as uuid[]), cast(:starts as timestamptz[]),"
-            " cast(:ends as timestamptz[]), cast(:scopes as text[])) as p (of, id, starts_at, ends_at, scope)"
+            " cast(:ends as timestamptz[]), cast(:scopes as text[]), cast(:rests as text[]), cast(:duties as timestamptz[]))"
+            " as p (of, id, starts_at, ends_at, scope, rests_on, duty_ends_at)"
             f" join carecircle.{table} t on t.organization_id = :tenant and t.id = p.of"
         ),
         {
@@ -140,6 +158,8 @@ async def record(
             "starts": [piece.period.starts_at for piece in pieces],
             "ends": [None if piece.period.ends_at >= FOREVER else piece.period.ends_at for piece in pieces],
             "scopes": [None if piece.scope is None else ",".join(piece.scope) for piece in pieces],
+            "rests": [None if piece.rests_on is None else ",".join(piece.rests_on) for piece in pieces],
+            "duties": [piece.duty_ends_at for piece in pieces],
         },
     )
 
@@ -163,6 +183,9 @@ def as_said(fact: AboutPatient, row: Row) -> Said:
         )
     slot = None if fact.once is None else tuple(what[name] for name in fact.once)
     taking = row.period if fact.until == "ends_at" else Period(row.period.starts_at, what[fact.until])
+    if fact.kind == "coverage":
+        scope, rests_on = tuple(what["scope"]), frozenset(what["rests_on"])
+        return Cover(row.id, row.period, taking, slot, scope=scope, rests_on=rests_on)
     return Said(row.id, row.period, taking, slot)
 
 

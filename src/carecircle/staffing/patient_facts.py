@@ -18,13 +18,15 @@ class AboutPatient:
     """A fact table whose rows are about a patient (`patient_id`), and go along when that patient is merged.
 
     `once` names the columns in which two believed rows of one patient never agree at a time; `until` the column in which
-    that time ends. None: there is no such constraint, and all rows go along.
+    that time ends. None: there is no such constraint, and all rows go along. What `restricts` takes access away: when two
+    records are parted, one too many is the lesser harm.
     """
 
     kind: str
     table: type[Fact]
     once: tuple[str, ...] | None = None
     until: str = "ends_at"
+    restricts: bool = False
 
 
 DIRECT = AboutPatient("direct-assignment", PatientAssignment)
@@ -40,8 +42,8 @@ PATIENT_FACTS: tuple[AboutPatient, ...] = (
         once=("covered_provider_id", "covering_provider_id", "care_team_id"),
         until="duty_ends_at",
     ),
-    AboutPatient("objection", AccessRestriction, once=("kind", "provider_id")),
-    AboutPatient("label", PatientLabel, once=("label",)),
+    AboutPatient("objection", AccessRestriction, once=("kind", "provider_id"), restricts=True),
+    AboutPatient("label", PatientLabel, once=("label",), restricts=True),
 )
 # What says that two patients are one is about both, and stays as it was said.
 STAYS = (PatientMerge,)

@@ -29,6 +29,7 @@ from carecircle.care_teams.tables import CareTeamPatient
 from carecircle.errors import NotFound
 from carecircle.identifiers import to_text
 from carecircle.period import show
+from carecircle.restrictions.reading_service import record_reading
 
 router = routes("care teams")
 
@@ -157,11 +158,16 @@ async def list_care_team_patients(
     after: OwnId | None = None,
     as_of: Instant | None = None,
 ) -> TeamPatients:
+    """The patients whom the team looks after. Each reading is recorded."""
     async with door.read() as db:
         found = await reading_service.patients_of(
             db, care_team_id=care_team_id, limit=limit + 1, after=after, as_of=as_of
         )
-    shown, more = found[:limit], len(found) > limit
+        shown, more = found[:limit], len(found) > limit
+        await record_reading(
+            db, "team-patients-read", patients={one.patient_id for one in shown}, care_team=care_team_id, after=after,
+            as_of=as_of,
+        )  # fmt: skip
     onwards = None
     if more:
         asked = {"limit": str(limit), "after": to_text(shown[-1].patient_id)}

@@ -31,6 +31,7 @@ from carecircle.coverage.rules import CoverageType
 from carecircle.coverage.tables import CoverageArrangement
 from carecircle.identifiers import to_text
 from carecircle.period import show
+from carecircle.restrictions.reading_service import record_reading
 
 router = routes("coverage")
 
@@ -43,7 +44,10 @@ ROW = {
 
 
 class NewArrangement(Body):
-    """For the whole panel, for the seat on one team, or for named patients; not for a team and patients at once."""
+    """For the whole panel, for the seat on one team, or for named patients; not for a team and patients at once.
+
+    Without `patients`, or with null, for all of them; an empty list of patients is refused.
+    """
 
     model_config = example(
         covered="npi|1234567893", covering=A_THIRD_ID, starts_at="2026-01-31T08:00:00Z", ends_at="2026-02-01T08:00:00Z",
@@ -55,7 +59,7 @@ class NewArrangement(Body):
     ends_at: Instant
     coverage_type: CoverageType = "full"
     care_team_id: OwnId | None = None
-    patients: Annotated[list[Reference], Field(default_factory=list, max_length=400)]
+    patients: Annotated[list[Reference], Field(max_length=400)] | None = None
     scope: Scope | None = None
 
 
@@ -109,6 +113,8 @@ async def list_coverage_arrangements(
 ) -> Arrangements:
     async with door.read() as db:
         found = await reading_service.arrangements(db, provider=provider, as_of=as_of, ahead=timedelta(days=days))
+        if named := {one.patient_id for one in found if one.patient_id}:
+            await record_reading(db, "coverage-read", provider=provider, patients=named, rows=len(found), as_of=as_of)
         return Arrangements(coverage_arrangements=[_row(one) for one in found])
 
 

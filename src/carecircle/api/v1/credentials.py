@@ -30,6 +30,7 @@ from carecircle.directory.credential_service import CredentialKind
 from carecircle.directory.tables import ProviderCredential
 from carecircle.identifiers import to_text
 from carecircle.period import show
+from carecircle.restrictions.reading_service import record_reading
 from carecircle.staffing.suspended_service import suspended_holdings
 
 router = routes("credentials")
@@ -182,9 +183,11 @@ async def list_lapsing_credentials(door: Asking, days: Annotated[int, Query(ge=1
 
 @router.get("/suspended")
 async def list_suspended(door: Asking) -> AllSuspended:
-    """What would hold now but for a credential or a referral."""
+    """What would hold now but for a credential or a referral. Where it names patients, the reading is recorded."""
     async with door.read() as db:
         found = await suspended_holdings(db)
+        if named := {one.patient_id for one in found if one.patient_id}:
+            await record_reading(db, "suspended-read", patients=named, rows=len(found))
     return AllSuspended(
         suspended=[
             SuspendedHolding(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from carecircle.api.v1.door import Asking, Changing, routes
+from carecircle.api.v1.door import Changing, routes
 from carecircle.api.v1.shapes import (
     A_THIRD_ID,
     AN_ID,
@@ -24,6 +24,7 @@ from carecircle.identifiers import to_text
 from carecircle.period import show
 from carecircle.referrals import service
 from carecircle.referrals.tables import Referral as Row
+from carecircle.restrictions.reading_service import record_reading
 
 router = routes("referrals")
 
@@ -89,12 +90,15 @@ async def refer_patient(door: Changing, body: NewReferral) -> Referral:
 
 
 @router.get("/referrals")
-async def list_referrals(door: Asking, patient: OwnId, as_of: Instant | None = None) -> Referrals:
-    """The patient's referrals that hold at an instant; without one, those that hold now or begin later."""
+async def list_referrals(door: Changing, patient: OwnId, as_of: Instant | None = None) -> Referrals:
+    """The patient's referrals that hold at an instant; without one, those that hold now or begin later.
+
+    A specialty tells what a patient has: for those who may change, and each reading is recorded.
+    """
     async with door.read() as db:
-        return Referrals(
-            referrals=[_referral(one) for one in await service.referrals_of(db, patient=patient, as_of=as_of)]
-        )
+        found = await service.referrals_of(db, patient=patient, as_of=as_of)
+        await record_reading(db, "referrals-read", patient=patient, referrals=len(found), as_of=as_of)
+    return Referrals(referrals=[_referral(one) for one in found])
 
 
 @router.post("/referrals/{referral_id}/end")

@@ -25,6 +25,7 @@ from carecircle.coverage import forecast, reading_service
 from carecircle.coverage.rounds import Cycle
 from carecircle.identifiers import to_text
 from carecircle.period import show
+from carecircle.restrictions.reading_service import record_reading
 
 router = routes("coverage")
 
@@ -122,8 +123,8 @@ class Forecast(Answer):
 
 @router.post("/responsible")
 async def ask_who_is_responsible(door: Asking, body: WhoAnswers) -> Responsibility:
-    """Who answers for a patient at an instant. That it was asked is recorded."""
-    async with door.read() as db:
+    """Who answers for a patient at an instant. That it was asked is recorded, of a patient nobody registered too."""
+    async with door.change() as db:
         found = await reading_service.responsible_for(db, patient=body.patient, at=body.at)
     return Responsibility(
         patient_id=to_text(found.patient_id),
@@ -148,6 +149,8 @@ async def forecast_coverage(
 ) -> Forecast:
     async with door.read() as db:
         seen = await reading_service.forecast(db, days=days, starts_at=starts_at)
+        if named := seen.patients:
+            await record_reading(db, "coverage-forecast-read", patients=named, days=days, starts_at=starts_at)
     return Forecast(
         starts_at=show(seen.period.starts_at),
         ends_at=show(seen.period.ends_at),

@@ -25,7 +25,6 @@ from carecircle.api.v1.shapes import (
     example,
     id_of,
 )
-from carecircle.audit.entry import Entry, append
 from carecircle.errors import RestrictionNotFound
 from carecircle.identifiers import to_text
 from carecircle.period import show
@@ -121,11 +120,9 @@ async def list_restrictions(
     """Those that name this patient, this provider, or both, or all. For those who may change, and each reading is recorded."""
     async with door.read() as db:
         found = await reading_service.restrictions(db, patient=patient, provider=provider, as_of=as_of)
-        entry = Entry(
-            door.caller.organization_id, "reading", door.caller.actor, "restrictions-read", provider_id=provider,
-            patient_id=patient, detail={"restrictions": len(found)},
-        )  # fmt: skip
-        await append(db, entry)
+        await reading_service.record_reading(
+            db, "restrictions-read", patient=patient, provider=provider, restrictions=len(found), as_of=as_of
+        )
     return Restrictions(
         restrictions=[
             Restriction(

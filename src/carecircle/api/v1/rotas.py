@@ -27,7 +27,7 @@ from carecircle.api.v1.shapes import (
     Text,
     example,
 )
-from carecircle.coverage import rota, rota_service
+from carecircle.coverage import rota_service
 from carecircle.coverage.rules import CoverageType
 from carecircle.identifiers import Identifier, to_text
 from carecircle.period import show
@@ -114,7 +114,7 @@ async def arrange_rota(door: Asking, response: Response, body: NewRota, preview:
     """Arrange all the turns, or none. With `preview`, show them and write nothing, which who may only ask may do too."""
     if preview:
         response.status_code = 200
-        return _preview(body)
+        return await _preview(body)
     await door.require_change()
     async with door.change() as db:
         return arrangement_of(
@@ -126,8 +126,8 @@ async def arrange_rota(door: Asking, response: Response, body: NewRota, preview:
         )  # fmt: skip
 
 
-def _preview(body: NewRota) -> Turns:
-    turns = rota.preview_rota(
+async def _preview(body: NewRota) -> Turns:
+    turns = await rota_service.turns_of(
         covering=body.covering, rule=body.rule, first=body.first, lasts=body.lasts, time_zone=body.time_zone,
         until=body.until,
     )  # fmt: skip

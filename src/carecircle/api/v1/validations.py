@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from carecircle.api.v1.door import Changing, Door, routes
+from carecircle.api.v1.door import Changing, routes
 from carecircle.api.v1.shapes import Answer, Body, Instant, OwnId, Reference, Text, example
-from carecircle.audit.entry import Entry, append
-from carecircle.directory.service import resolve_patient, resolve_provider
 from carecircle.errors import Violation as Broken
+from carecircle.restrictions.reading_service import record_reading
 from carecircle.services.validator import AssignmentValidator
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ async def validate_assignment(door: Changing, body: Question) -> Validation:
     async with door.read() as db:
         broken = await _broken(db, body)
         if not isinstance(body, CareTeamQuestion) and any(one.code == "patient-objects" for one in broken):
-            await _told_of_an_objection(db, door, body)
+            await record_reading(db, "objection-told", patient=body.patient, provider=body.provider)
     return Validation(valid=not broken, violations=[Violation(code=one.code, sentence=one.sentence) for one in broken])
 
 
@@ -94,15 +93,3 @@ async def _broken(
     return await AssignmentValidator.violations_care_team_membership(
         db, body.care_team, body.provider, body.member_role, as_of=body.as_of
     )
-
-
-async def _told_of_an_objection(db: AsyncSession, door: Door, body: PrimaryQuestion | SpecialistQuestion) -> None:
-    tenant = door.caller.organization_id
-    patient, provider = (
-        await resolve_patient(db, tenant, body.patient),
-        await resolve_provider(db, tenant, body.provider),
-    )
-    entry = Entry(
-        tenant, "reading", door.caller.actor, "objection-told", provider_id=provider, patient_id=patient
-    )  # fmt: skip
-    await append(db, entry)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from carecircle.assignments.rules import DEFAULT_SCOPE
 from carecircle.care_teams.rules import default_scope
+from carecircle.interop.fhir.closures import Stretch
 from carecircle.interop.fhir.service import Desk
 from carecircle.interop.fhir.settle import Row
 from carecircle.period import FOREVER
@@ -20,6 +21,9 @@ COLUMNS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "care_team_members": (("care_team_id", "uuid"), ("provider_id", "uuid"), ("member_role", "text")),
     "provider_roles": (("provider_id", "uuid"), ("role_code", "text"), ("specialty_code", "text"), ("unit_id", "uuid")),
 }
+
+# The tables whose facts rest on credentials.
+RESTING = ("patient_assignments", "care_team_members")
 
 # The tables whose facts let somebody in.
 CIRCLE = ("patient_assignments", "care_team_patients", "care_team_members")
@@ -45,6 +49,31 @@ async def primaries_of(desk: Desk, patient_ids: Sequence[UUID]) -> list[Row]:
 async def facts_of_teams(desk: Desk, table: str, team_ids: Sequence[UUID]) -> list[Row]:
     """Every seat of (or patient on) these teams believed now, whoever recorded it."""
     return await _select(desk, table, "care_team_id = any(:ids)", ids=list(team_ids))
+
+
+async def closures_of(desk: Desk, team_ids: Sequence[UUID]) -> dict[UUID, list[Stretch]]:
+    """When each of these teams was, is or will be closed, in order; teams that never were are left out."""
+    closures: dict[UUID, list[Stretch]] = {}
+    rows = await desk.rows(
+        "select care_team_id, starts_at, nullif(ends_at, 'infinity') as ends_at from carecircle.care_team_closures"
+        " where organization_id = :organization and care_team_id = any(:ids) and superseded_at = 'infinity'"
+        " order by care_team_id, starts_at",
+        ids=list(team_ids),
+    )
+    for row in rows:
+        closures.setdefault(row.care_team_id, []).append((row.starts_at, row.ends_at or FOREVER))
+    return closures
+
+
+async def seats_of(desk: Desk, held: Collection[tuple[UUID, str]], after: datetime) -> list[Row]:
+    """The seats that these providers hold in these roles after an instant, on whatever teams."""
+    if not held:
+        return []
+    return await _select(
+        desk, "care_team_members", "ends_at > :after and (provider_id, member_role) in"
+        " (select * from unnest(cast(:providers as uuid[]), cast(:roles as text[])))",
+        after=after, providers=[one for one, _ in held], roles=[role for _, role in held],
+    )  # fmt: skip
 
 
 async def merges_said_by(desk: Desk, records: Sequence[str]) -> list[UUID]:
@@ -152,17 +181,19 @@ async def insert(desk: Desk, rows: Sequence[tuple[Row, UUID]], at: datetime) -> 
         if scope is not None:
             given["scope"] = [",".join(scope(row)) for row, _ in mine]
             typed.append("cast(:scope as text[])")
+            given["rests_on"] = [_array(row.rests_on or ()) for row, _ in mine]
+            typed.append("cast(:rests_on as text[])")
         await desk.write(
             f"insert into carecircle.{table} (organization_id, recorded_at, id, lineage_id, entry_id, source,"
-            f" source_record, source_item, starts_at, ends_at, {', '.join(names)}{', scope' if scope else ''})"
+            f" source_record, source_item, starts_at, ends_at, {', '.join(names)}{', scope, rests_on' if scope else ''})"
             " select :organization, :at, t.id, t.lineage_id, t.entry_id, t.source, t.record, t.item, t.starts_at,"
             f" coalesce(t.ends_at, 'infinity'), {', '.join('t.' + name for name in names)}"
-            f"{', string_to_array(t.scope, chr(44))' if scope else ''}"
+            f"{', string_to_array(t.scope, chr(44)), cast(t.rests_on as text[])' if scope else ''}"
             " from unnest(cast(:ids as uuid[]), cast(:lineages as uuid[]), cast(:entries as uuid[]),"
             " cast(:sources as text[]), cast(:records as text[]), cast(:items as text[]), cast(:starts as timestamptz[]),"
             f" cast(:ends as timestamptz[]), {', '.join(typed)})"
             f" as t (id, lineage_id, entry_id, source, record, item, starts_at, ends_at, {', '.join(names)}"
-            f"{', scope' if scope else ''})",
+            f"{', scope, rests_on' if scope else ''})",
             at=at,
             ids=[row.id for row, _ in mine],
             sources=[row.source for row, _ in mine],
@@ -178,9 +209,10 @@ async def insert(desk: Desk, rows: Sequence[tuple[Row, UUID]], at: datetime) -> 
 
 async def _select(desk: Desk, table: str, where: str, **given: Any) -> list[Row]:
     names = ", ".join(name for name, _ in COLUMNS[table])
+    rests_on = "rests_on" if table in RESTING else "cast('{}' as text[])"
     found = await desk.rows(
         "select id, lineage_id, source, source_record, source_item, starts_at, nullif(ends_at, 'infinity') as ends_at,"
-        f" {names} from carecircle.{table}"
+        f" {rests_on} as rests_on, {names} from carecircle.{table}"
         f" where organization_id = :organization and superseded_at = 'infinity' and {where}",
         **given,
     )
@@ -192,12 +224,19 @@ async def _select(desk: Desk, table: str, where: str, **given: Any) -> list[Row]
             row.source,
             row.source_record,
             row.source_item,
-            tuple(row[7:]),
+            tuple(row[8:]),
             row.starts_at.astimezone(UTC),
             row.ends_at.astimezone(UTC) if row.ends_at is not None else FOREVER,
+            tuple(row.rests_on),
         )
         for row in found
     ]
+
+
+def _array(names: Sequence[str]) -> str:
+    """Texts as PostgreSQL writes an array of them."""
+    quoted = (name.replace("\\", "\\\\").replace('"', '\\"') for name in names)
+    return "{" + ",".join(f'"{name}"' for name in quoted) + "}"
 
 
 _SCOPES: Mapping[str, Any] = {

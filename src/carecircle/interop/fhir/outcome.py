@@ -9,8 +9,10 @@ from uuid import UUID
 from carecircle.audit.entry import Entry, append
 from carecircle.findings.service import Difference, NewFinding, apply, difference, open_by_record
 from carecircle.identifiers import to_text
+from carecircle.interop.fhir.closures import Stretch
 from carecircle.interop.fhir.fact_tables import (
     close,
+    closures_of,
     facts_of_records,
     facts_of_teams,
     insert,
@@ -18,6 +20,7 @@ from carecircle.interop.fhir.fact_tables import (
     taken_over,
 )
 from carecircle.interop.fhir.names import kind_of
+from carecircle.interop.fhir.policies import ask_policy
 from carecircle.interop.fhir.problems import Problem, changed_by_hand
 from carecircle.interop.fhir.record_tables import keep_versions
 from carecircle.interop.fhir.report import Tally
@@ -61,6 +64,7 @@ async def finish(desk: Desk, outcomes: Sequence[Outcome], tables: Sequence[str],
     await desk.lock_patients(
         [want.values[0] for outcome in outcomes for want in outcome.wanted if _slot_is_primary(want)]
     )
+    closed = await _closed(desk, outcomes)
     await _respect_hands(desk, outcomes)
     known: dict[str, list[Row]] = {}
     for table in tables:
@@ -83,12 +87,16 @@ async def finish(desk: Desk, outcomes: Sequence[Outcome], tables: Sequence[str],
             now,
             untouched=outcome.leaves,
             withdrawn=outcome.withdrawn,
+            closed=closed,
         )
         for outcome in outcomes
     ]
+    for done in settled:
+        place(done, slots, now)
+    if tables != ("provider_roles",):
+        await ask_policy(desk, settled, [known.get(outcome.kept.key, []) for outcome in outcomes], slots, now)
     for outcome, done in zip(outcomes, settled, strict=True):
         key = outcome.kept.key
-        place(done, slots, now)
         told = difference(findings.get(key, {}), _findings(desk, outcome, done.problems))
         if not (done.closed or done.opened or told or outcome.wrote):
             _count(tally, outcome, wrote=False)
@@ -166,6 +174,22 @@ async def _holders(desk: Desk, outcomes: Sequence[Outcome], tables: Sequence[str
         if teams:
             held += await facts_of_teams(desk, table, list(teams))
     return held
+
+
+async def _closed(desk: Desk, outcomes: Sequence[Outcome]) -> dict[UUID, list[Stretch]]:
+    """When the teams that these outcomes are about are closed; nobody closes or reopens one of them from here on.
+
+    A team that this transaction made, nobody has closed.
+    """
+    teams = {
+        want.values[0]
+        for outcome in outcomes if outcome.kept.verdict is not Verdict.NEW
+        for want in outcome.wanted if want.table in ("care_team_patients", "care_team_members")
+    }  # fmt: skip
+    if not teams:
+        return {}
+    await desk.lock_teams(teams)
+    return await closures_of(desk, list(teams))
 
 
 async def _respect_hands(desk: Desk, outcomes: Sequence[Outcome]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from carecircle.errors import Violation
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -122,6 +124,24 @@ def patient_on_team_already(item: str) -> Problem:
         "patient-already-on-team",
         "this team looks after the patient already in an overlapping period, which somebody else recorded.",
         "End the other period, or leave it: this one is then not needed.",
+    )
+
+
+def team_closed(item: str) -> Problem:
+    return Problem(
+        item,
+        "care-team-closed",
+        f"{item} goes on, or begins, after this team was closed here; nothing was taken for the time in which it is closed.",
+        "If the team goes on: carecircle team reopen, then import this one again. Otherwise end it at the source.",
+    )
+
+
+def policy_broken(item: str, violation: Violation) -> Problem:
+    return Problem(
+        item,
+        violation.code,
+        f"it was taken, and breaks a rule of the policy. {violation.sentence}",
+        "Correct the seats at the source or here (carecircle team), or the rule (carecircle policy set).",
     )
 
 

@@ -6,13 +6,14 @@ its fact now. What had ended already, and what could not be read this time, stay
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from carecircle.identifiers import new_id
+from carecircle.interop.fhir.closures import Stretch, open_part
 from carecircle.interop.fhir.dates import Span
 from carecircle.interop.fhir.problems import (
     Problem,
@@ -21,6 +22,7 @@ from carecircle.interop.fhir.problems import (
     period_missing,
     seat_taken,
     second_primary,
+    team_closed,
 )
 
 Slot = tuple[Any, ...]
@@ -29,7 +31,10 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One fact: `values` in the order of the table's own columns (fact_tables.py)."""
+    """One fact: `values` in the order of the table's own columns (fact_tables.py).
+
+    `rests_on` is None while nobody has asked the policy (policies.py).
+    """
 
     table: str
     id: UUID
@@ -40,6 +45,7 @@ class Row:
     values: tuple[Any, ...]
     starts_at: datetime
     ends_at: datetime
+    rests_on: tuple[str, ...] | None = None
 
     @property
     def slot(self) -> Slot | None:
@@ -95,6 +101,10 @@ class Slots:
             return []
         return [other for other in self._held.get(row.slot, {}).values() if other.meets(row)]
 
+    def seats(self) -> Iterable[Row]:
+        for rows in self._held.values():
+            yield from (row for row in rows.values() if row.table == "care_team_members")
+
 
 def compare(
     source: str,
@@ -106,8 +116,12 @@ def compare(
     *,
     untouched: Callable[[str], bool] = lambda item: False,
     withdrawn: bool = False,
+    closed: Mapping[UUID, Sequence[Stretch]] | None = None,
 ) -> Settled:
-    """Compare the live facts of one record (all tables) with what it wants: end what is gone, leave the rest for `place`."""
+    """Compare the live facts of one record (all tables) with what it wants: end what is gone, leave the rest for `place`.
+
+    `closed` says of care teams when they are closed, in order: nothing is wanted for such a time.
+    """
     done = Settled()
     left = {row.id: row for row in known}
     pairs = list(zip(wanted, _matches(wanted, left), strict=True))
@@ -116,6 +130,8 @@ def compare(
             _end(done, slots, row, now, withdrawn=withdrawn)
     for want, match in pairs:
         proposed = _propose(source, record, want, match, now, done)
+        if proposed is not None and closed and (closures := closed.get(proposed.values[0])):
+            proposed = _while_open(proposed, closures, match, slots, now, done)
         if proposed is None:
             continue
         if match is not None and proposed.lineage_id == match.lineage_id:
@@ -194,7 +210,27 @@ def _propose(source: str, record: str, want: Wanted, match: Row | None, now: dat
         return None
     fresh = new_id()
     lineage_id = follows.lineage_id if follows is not None else fresh
-    return Row(want.table, fresh, lineage_id, source, record, want.item, want.values, starts_at, ends_at)
+    # What goes on as it began rests on what it did, whatever the policy asks by now.
+    goes_on = follows is not None and (follows.values, follows.starts_at) == (want.values, starts_at)
+    rests_on = follows.rests_on if follows is not None and goes_on else None
+    return Row(want.table, fresh, lineage_id, source, record, want.item, want.values, starts_at, ends_at, rests_on)
+
+
+def _while_open(
+    row: Row, closures: Sequence[Stretch], match: Row | None, slots: Slots, now: datetime, done: Settled
+) -> Row | None:
+    """The part of a row in which its team is open; a problem, and maybe nothing, when a closing cuts its end."""
+    part = open_part((row.starts_at, row.ends_at), closures, now)
+    if part is None or part[1] < row.ends_at:
+        done.problems.append(team_closed(row.item))
+    if part is None:
+        if match is not None and match.ends_at > now:
+            _end(done, slots, match, now, withdrawn=False)
+        return None
+    if match is not None and match.ends_at <= part[0]:
+        # What it said before the closing stays as it is.
+        row = replace(row, lineage_id=row.id, rests_on=None)
+    return replace(row, starts_at=part[0], ends_at=part[1])
 
 
 def _place(done: Settled, slots: Slots, want: Wanted, match: Row | None, row: Row, now: datetime) -> None:
