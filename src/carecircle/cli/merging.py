@@ -35,6 +35,13 @@ REASONS = {
     "survivor-has-a-primary": "the record that is kept has a primary provider then",
     "survivor-has-it": "the record that is kept has the same",
     "grants-nothing-as-consulting": "as consulting it would grant nothing",
+    "survivors-granted-less": "the cover of the record that is kept grants what both did",
+    "survivors-rests-on-something-else": "the cover of the record that is kept rests on other credentials, so it stays",
+}
+LEFT = {
+    "changed-since": "stays as it is, because somebody changed since what the merge had made of it",
+    "place-taken": "stays as it is, because something recorded since stands in its place",
+    "survivors-has-ended": "is not given back, because what stood for it has been ended since",
 }
 
 GivenUp = Annotated[str, typer.Argument(metavar="GIVEN-UP", help="The record to give up: ULID, UUID, system|value.")]
@@ -107,7 +114,7 @@ def unmerge(given_up: GivenUp, organization: OrganizationOption = None, output: 
     done: Unmerged = at_desk(
         organization, lambda desk: desk.change(lambda session: unmerge_patients(session, patient=given_up))
     )
-    left, since = _rows(done.left_alone), _rows(done.recorded_since)
+    left, since, both = _rows(done.left_alone), _rows(done.recorded_since), _rows(done.for_both)
     whole = output is Output.json
     record = {
         "patient": done.patient_id,
@@ -115,17 +122,20 @@ def unmerge(given_up: GivenUp, organization: OrganizationOption = None, output: 
         "restored": _present(done.restored) if whole else _moved(done.restored),
         "left_alone": left if whole else len(left),
         "recorded_since": since if whole else len(since),
+        "for_both": both if whole else len(both),
     }
     back = ", ".join(_moved(done.restored)) or "nothing"
     undo = command(organization, "patient", "merge", done.patient_id, "--into", done.from_patient_id, "--yes")
     changed(f"Parted. Back with the record that was given up: {back}.", record, [undo], output)
-    for rows, why in (
-        (left, "stays as it is, because somebody changed since what the merge had made of it"),
-        (since, "was recorded while the two were one and stays with the record that was kept; whose is it?"),
-    ):
-        for row in rows:
-            note(f"{WORDS.get(row['kind'], row['kind'])} {to_text(row['id'])} {why}", output)
-    if left or since:
+    told = [(row, LEFT[done.reasons[row["id"]]]) for row in left]
+    told += [
+        (row, "was recorded while the two were one and stays with the record that was kept; whose is it?")
+        for row in since
+    ]
+    told += [(row, "holds for both records from now on; lift it where it does not belong") for row in both]
+    for row, why in told:
+        note(f"{WORDS.get(row['kind'], row['kind'])} {to_text(row['id'])} {why}", output)
+    if told:
         raise typer.Exit(exits.FINDINGS)
 
 

@@ -64,13 +64,14 @@ class Unmerged(Answer):
 
     model_config = example(
         patient_id=A_THIRD_ID, from_patient_id=ANOTHER_ID, restored={"direct-assignment": 2}, left_alone=[],
-        recorded_since=[FACT],
+        recorded_since=[FACT], for_both=[],
     )  # fmt: skip
     patient_id: Id
     from_patient_id: Id
     restored: dict[str, int]
     left_alone: list[Fact]
     recorded_since: list[Fact]
+    for_both: list[Fact]
 
 
 @router.post("/patients/merge")
@@ -98,4 +99,5 @@ async def unmerge_patients(door: Changing, body: Unmerging) -> Unmerged:
         restored={kind: count for kind, count in done.restored.items() if count},
         left_alone=[Fact(kind=kind, id=to_text(row)) for kind, row in done.left_alone],
         recorded_since=[Fact(kind=kind, id=to_text(row)) for kind, row in done.recorded_since],
+        for_both=[Fact(kind=kind, id=to_text(row)) for kind, row in done.for_both],
     )
