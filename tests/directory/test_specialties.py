@@ -139,7 +139,7 @@ def test_with_a_taxonomy_a_specialty_is_of_it(in_hospital: Run, tmp_path: Path) 
 
         assert await add("specialty", "ANY-BEFORE") == "ANY-BEFORE"
         await take(hospital, file(tmp_path, FULL))
-        with pytest.raises(InvalidRequest, match="specialty import"):
+        with pytest.raises(InvalidRequest, match="import-specialties"):
             await add("specialty", "ANY-AFTER")
         assert await add("specialty", "900X00001X") == "900X00001X"
         assert await add("licence", "ANY-AFTER") == "ANY-AFTER"
