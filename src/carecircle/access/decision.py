@@ -11,6 +11,7 @@ from uuid import UUID
 from carecircle.errors import InvalidRequest, Undecidable
 from carecircle.identifiers import EntryId
 from carecircle.period import FOREVER, Period, show
+from carecircle.policy import ACTION_CODE
 from carecircle.policy import ACTIONS as ACTIONS
 
 Code = Literal[
@@ -37,7 +38,6 @@ MESSAGES: dict[str, str] = {
 
 
 # Whatever else is asked for is none of our actions; it may be anything, an MRN in the wrong place too, so it is not kept.
-_CODE = re.compile(r"[a-z][a-z0-9_.:-]{0,31}")
 _PURPOSE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 UNREADABLE_ACTION = "unreadable-action"
 _LONGEST_REQUEST_ID = 128
@@ -45,7 +45,7 @@ _LONGEST_REQUEST_ID = 128
 
 def action_code(action: str) -> str:
     """An action as it is asked and recorded: itself where it looks like a code, UNREADABLE_ACTION otherwise."""
-    return action if _CODE.fullmatch(action) else UNREADABLE_ACTION
+    return action if ACTION_CODE.fullmatch(action) else UNREADABLE_ACTION
 
 
 def purpose_code(purpose: str) -> str:

@@ -18,7 +18,7 @@ from carecircle.cli.coverage_attention import Attention, attention
 from carecircle.cli.coverage_words import Known, rows_known, what_of
 from carecircle.cli.options import OrganizationOption, OutputOption
 from carecircle.cli.output import Output
-from carecircle.cli.team_words import ActionsOption, actions_of, find_team, listed, require_known
+from carecircle.cli.team_words import ActionsOption, actions_of, find_team, listed
 from carecircle.identifiers import parse_id
 from carecircle.period import Period, show
 
@@ -62,7 +62,6 @@ def add(
     seated: set[UUID] = set()
 
     async def arrange(session: AsyncSession, desk: Desk) -> list[CoverageArrangement]:
-        await require_known(session, desk, scope)
         on_team = await find_team(session, team) if team else None
         if on_team is not None:
             seated.update(member.provider_id for member in on_team.members)

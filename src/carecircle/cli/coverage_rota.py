@@ -15,7 +15,7 @@ from carecircle.cli.coverage_arranging import Covered, TeamOption, Type, TypeOpt
 from carecircle.cli.coverage_words import Known, turns_table, what_of
 from carecircle.cli.options import OrganizationOption, OutputOption
 from carecircle.cli.output import Output, emit, note, printable
-from carecircle.cli.team_words import ActionsOption, actions_of, find_team, listed, require_known
+from carecircle.cli.team_words import ActionsOption, actions_of, find_team, listed
 from carecircle.period import Period
 
 if TYPE_CHECKING:
@@ -78,7 +78,6 @@ def rota(
         return
 
     async def arrange(session: AsyncSession, desk: Desk) -> list[CoverageArrangement]:
-        await require_known(session, desk, scope)
         return await arrange_rota(
             session, covered=covered, covering=covering, rule=rule, first=begins, lasts=length, time_zone=time_zone,
             until=ends, coverage_type=type_.stored, scope=scope,

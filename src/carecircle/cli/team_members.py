@@ -13,7 +13,7 @@ from carecircle.cli.circle import Desk, at_desk
 from carecircle.cli.clock import Clock, TimeZoneOption
 from carecircle.cli.options import OrganizationOption, OutputOption, Provider
 from carecircle.cli.output import Output, note
-from carecircle.cli.team_words import ActionsOption, TeamArgument, actions_of, find_team, listed, require_known, tell
+from carecircle.cli.team_words import ActionsOption, TeamArgument, actions_of, find_team, listed, tell
 from carecircle.errors import InvalidRequest, NotFound
 from carecircle.period import Period, show
 
@@ -51,7 +51,6 @@ def add(
     async def work(desk: Desk) -> tuple[Team, CareTeamMember, str, list[str]]:
         async def seat(session: AsyncSession) -> tuple[Team, CareTeamMember]:
             found = await find_team(session, team)
-            await require_known(session, desk, scope)
             made = await add_member(
                 session, care_team_id=found.id, provider=provider, member_role=role, scope=scope,
                 starts_at=starts_at, ends_at=ends_at,
@@ -88,7 +87,6 @@ def change(
     async def work(desk: Desk) -> tuple[Team, CareTeamMember, str, list[str]]:
         async def anew(session: AsyncSession) -> tuple[Team, CareTeamMember]:
             found = await find_team(session, team)
-            await require_known(session, desk, scope)
             made = await change_member(session, care_team_id=found.id, provider=provider, member_role=role, scope=scope)
             return found, made
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from carecircle.care_teams.reading_service import Team
-    from carecircle.cli.circle import Desk
 
 TeamArgument = Annotated[str, typer.Argument(metavar="TEAM", help="Its id, or its name where only one has it.")]
 ActionsOption = Annotated[
@@ -75,21 +74,6 @@ def actions_of(text: str | None) -> list[str] | None:
 def listed(words: Sequence[str]) -> str:
     """`read, write and order`."""
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else "nothing"
-
-
-async def require_known(session: AsyncSession, desk: Desk, actions: Sequence[str] | None) -> None:
-    """Raises InvalidRequest for an action that neither carecircle nor the organization's policy knows."""
-    from carecircle.access.decision import ACTIONS
-    from carecircle.database.session import enter_tenant, instant
-    from carecircle.directory.policy_service import policy_at
-
-    if actions is None:
-        return
-    tenant = await enter_tenant(session, desk.organization)
-    policy = await policy_at(session, tenant, await instant(session))
-    known = (*ACTIONS, *policy.actions)
-    if any(action not in known for action in actions):
-        raise InvalidRequest(f"One of these actions is unknown; known are {', '.join(known)}.")
 
 
 def tell(

@@ -64,17 +64,22 @@ async def enter_tenant(session: AsyncSession, organization_id: UUID) -> Organiza
     return OrganizationId(tenant)
 
 
+def turn_key(organization_id: UUID, subject_id: UUID) -> int:
+    """The advisory lock behind which those queue who work on `subject_id`."""
+    own, tenant = (int.from_bytes(one.bytes[-8:], "big", signed=True) for one in (subject_id, organization_id))
+    return own ^ tenant
+
+
 async def take_turns(session: AsyncSession, organization_id: UUID, subject_id: UUID) -> datetime:
     """Queue behind whoever else works on `subject_id`, until the transaction ends; then say what time it is.
 
     The instant is the database's, taken after the lock was had: a row that starts at it cannot start before
     the row it follows ended.
     """
-    own, tenant = (int.from_bytes(one.bytes[-8:], "big", signed=True) for one in (subject_id, organization_id))
     now: datetime = (
         await session.execute(
             text("with turn as materialized (select pg_advisory_xact_lock(:key)) select clock_timestamp() from turn"),
-            {"key": own ^ tenant},
+            {"key": turn_key(organization_id, subject_id)},
         )
     ).scalar_one()
     return now

@@ -46,7 +46,7 @@ Role = Annotated[str, AfterValidator(_role)]
 
 
 class NewMember(Body):
-    """Without a scope, the role's own; without `rests_on`, what the policy asks of the role."""
+    """Without a scope, the role's own. `rests_on` adds to what the policy asks of the role."""
 
     model_config = example(provider="npi|1234567893", member_role="nurse", starts_at="2026-01-31T08:00:00Z")
     provider: Reference

@@ -105,7 +105,7 @@ Instant = Annotated[datetime, PlainValidator(_instant), WithJsonSchema({"type": 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_printable)]
 Scope = Annotated[list[Annotated[str, AfterValidator(_action)]], Field(min_length=1, max_length=64)]
 RestsOn = Annotated[list[Text], Field(max_length=64)]
-"""Credentials by kind or code."""
+"""Credentials by kind or code, beside those that the policy asks for."""
 
 Id = Annotated[str, WithJsonSchema({"type": "string", "minLength": 26, "maxLength": 26})]
 Moment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from carecircle.actor import Actor
 from carecircle.database.crypto import Keyring
-from carecircle.database.session import instant, lock_patient, transaction
+from carecircle.database.session import instant, lock_patient, transaction, turn_key
 from carecircle.directory.following_service import keep_apart
 from carecircle.errors import Conflict, StaleVersion
 from carecircle.identifiers import Identifier
@@ -85,8 +85,7 @@ class Desk:
 
     async def lock_teams(self, team_ids: Collection[UUID]) -> None:
         """Queue behind whoever closes, reopens or changes these care teams, as they do (session.take_turns), but at one go."""
-        tenant = int.from_bytes(self.run.organization_id.bytes[-8:], "big", signed=True)
-        keys = [int.from_bytes(one.bytes[-8:], "big", signed=True) ^ tenant for one in sorted(team_ids)]
+        keys = [turn_key(self.run.organization_id, one) for one in sorted(team_ids)]
         await self.rows(
             "select count(pg_advisory_xact_lock(key)) from unnest(cast(:keys as bigint[])) as key", keys=keys
         )
