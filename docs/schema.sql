@@ -1,4 +1,4 @@
--- The schema of carecircle at revision 20260215_around_the_patient, as pg_dump writes it from a migrated database.
+-- The schema of carecircle at revision 20260301_emergency_access, as pg_dump writes it from a migrated database.
 -- To read, not to run or edit: `carecircle db upgrade` makes the schema, `uv run python scripts/write_schema_sql.py` this
 -- file. Beside it, carecircle needs the extension btree_gist and five roles. The audit trail's partitions by month are
 -- made ahead at every upgrade and left out here.
@@ -252,6 +252,141 @@ ALTER TABLE ONLY carecircle.coverage_arrangements FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.coverage_arrangements OWNER TO carecircle_owner;
 
+CREATE TABLE carecircle.duties (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    duty text NOT NULL,
+    unit_id uuid,
+    call_order integer DEFAULT 1 NOT NULL,
+    contact text DEFAULT ''::text NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    CONSTRAINT call_order_is_positive CHECK ((call_order > 0)),
+    CONSTRAINT duties_period_not_empty CHECK ((starts_at < ends_at)),
+    CONSTRAINT duties_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT duties_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT duties_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT duties_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL)))),
+    CONSTRAINT duty_is_known CHECK ((duty = ANY (ARRAY['supervisor'::text, 'duty_manager'::text, 'privacy_office'::text, 'break_glass'::text])))
+);
+
+ALTER TABLE ONLY carecircle.duties FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.duties OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.emergency_access (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    patient_id uuid NOT NULL,
+    state text NOT NULL,
+    mode text NOT NULL,
+    scope text[] DEFAULT '{}'::text[] NOT NULL,
+    despite text[] DEFAULT '{}'::text[] NOT NULL,
+    reason_code text NOT NULL,
+    reason bytea,
+    reason_digest bytea,
+    second_reason_code text,
+    second_reason bytea,
+    wanted_scope text[] NOT NULL,
+    wanted_until timestamp with time zone NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    opened_at timestamp with time zone,
+    decided_at timestamp with time zone,
+    two_persons boolean DEFAULT false NOT NULL,
+    seconded_by_id uuid,
+    decided_by_id uuid,
+    reviewed_by_id uuid,
+    ended_because text,
+    verdict text,
+    review_due_at timestamp with time zone,
+    signals text[] DEFAULT '{}'::text[] NOT NULL,
+    unit_id uuid,
+    reopens_id uuid,
+    authenticated_at timestamp with time zone,
+    attested boolean DEFAULT false NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    CONSTRAINT approved_by_somebody CHECK (((state <> 'approved'::text) OR (decided_by_id IS NOT NULL))),
+    CONSTRAINT approved_by_two_where_needed CHECK (((state <> 'approved'::text) OR (NOT two_persons) OR (seconded_by_id IS NOT NULL))),
+    CONSTRAINT downtime_grants_nothing CHECK (((mode <> 'downtime'::text) OR (scope = '{}'::text[]))),
+    CONSTRAINT emergency_access_period_not_empty CHECK ((starts_at < ends_at)),
+    CONSTRAINT emergency_access_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT emergency_access_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT emergency_access_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT emergency_access_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL)))),
+    CONSTRAINT emergency_grant_has_an_end CHECK (((scope = '{}'::text[]) OR ((ends_at < 'infinity'::timestamp with time zone) AND (ends_at <= (opened_at + '72:00:00'::interval))))),
+    CONSTRAINT emergency_grant_was_opened CHECK (((scope = '{}'::text[]) OR (opened_at IS NOT NULL))),
+    CONSTRAINT emergency_mode_is_known CHECK ((mode = ANY (ARRAY['provisional'::text, 'immediate'::text, 'gated'::text, 'downtime'::text]))),
+    CONSTRAINT emergency_reason_is_given CHECK ((reason_code <> ''::text)),
+    CONSTRAINT emergency_state_is_known CHECK ((state = ANY (ARRAY['requested'::text, 'provisional'::text, 'approved'::text, 'denied'::text, 'ended'::text, 'reviewed'::text]))),
+    CONSTRAINT nobody_decides_for_themselves CHECK (((decided_by_id IS DISTINCT FROM provider_id) AND (seconded_by_id IS DISTINCT FROM provider_id))),
+    CONSTRAINT only_an_open_state_grants CHECK (((scope = '{}'::text[]) OR (state = ANY (ARRAY['provisional'::text, 'approved'::text])))),
+    CONSTRAINT reviewed_with_a_verdict CHECK (((state = 'reviewed'::text) = ((verdict IS NOT NULL) AND (reviewed_by_id IS NOT NULL)))),
+    CONSTRAINT reviewer_is_another CHECK (((reviewed_by_id IS NULL) OR ((reviewed_by_id <> provider_id) AND (reviewed_by_id IS DISTINCT FROM decided_by_id) AND (reviewed_by_id IS DISTINCT FROM seconded_by_id)))),
+    CONSTRAINT second_person_is_another CHECK (((seconded_by_id IS NULL) OR (seconded_by_id IS DISTINCT FROM decided_by_id))),
+    CONSTRAINT verdict_is_known CHECK ((verdict = ANY (ARRAY['justified'::text, 'concern'::text, 'escalated'::text])))
+);
+
+ALTER TABLE ONLY carecircle.emergency_access FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.emergency_access OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.emergency_approvers (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    emergency_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    duty text NOT NULL,
+    duty_id uuid NOT NULL,
+    call_order integer NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    entry_id uuid NOT NULL
+);
+
+ALTER TABLE ONLY carecircle.emergency_approvers FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.emergency_approvers OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.emergency_notes (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    emergency_id uuid NOT NULL,
+    kind text NOT NULL,
+    provider_id uuid,
+    body bytea,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    entry_id uuid NOT NULL,
+    CONSTRAINT emergency_note_kind_is_known CHECK ((kind = ANY (ARRAY['acknowledged'::text, 'asked'::text, 'answered'::text, 'decided'::text, 'reviewed'::text, 'converted'::text, 'escalated'::text])))
+);
+
+ALTER TABLE ONLY carecircle.emergency_notes FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.emergency_notes OWNER TO carecircle_owner;
+
 CREATE TABLE carecircle.findings (
     organization_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -289,6 +424,26 @@ CREATE TABLE carecircle.organizations (
 ALTER TABLE ONLY carecircle.organizations FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.organizations OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.outbox (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    subject_id uuid NOT NULL,
+    recipient_id uuid,
+    address text DEFAULT ''::text NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    settled_at timestamp with time zone,
+    outcome text DEFAULT ''::text NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    entry_id uuid NOT NULL,
+    CONSTRAINT outbox_kind_is_given CHECK ((kind <> ''::text))
+);
+
+ALTER TABLE ONLY carecircle.outbox FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.outbox OWNER TO carecircle_owner;
 
 CREATE TABLE carecircle.panel_capacities (
     organization_id uuid NOT NULL,
@@ -441,6 +596,37 @@ CREATE TABLE carecircle.patients (
 ALTER TABLE ONLY carecircle.patients FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.patients OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.personal_relations (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    patient_id uuid NOT NULL,
+    relation text NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    CONSTRAINT personal_relations_period_not_empty CHECK ((starts_at < ends_at)),
+    CONSTRAINT personal_relations_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT personal_relations_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT personal_relations_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT personal_relations_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL)))),
+    CONSTRAINT relation_is_known CHECK ((relation = ANY (ARRAY['self'::text, 'family'::text, 'household'::text])))
+);
+
+ALTER TABLE ONLY carecircle.personal_relations FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.personal_relations OWNER TO carecircle_owner;
 
 CREATE TABLE carecircle.policies (
     organization_id uuid NOT NULL,
@@ -682,6 +868,36 @@ ALTER TABLE ONLY carecircle.referrals FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.referrals OWNER TO carecircle_owner;
 
+CREATE TABLE carecircle.reporting_lines (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    reports_to_id uuid NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    CONSTRAINT nobody_reports_to_themselves CHECK ((provider_id <> reports_to_id)),
+    CONSTRAINT reporting_lines_period_not_empty CHECK ((starts_at < ends_at)),
+    CONSTRAINT reporting_lines_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT reporting_lines_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT reporting_lines_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT reporting_lines_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL))))
+);
+
+ALTER TABLE ONLY carecircle.reporting_lines FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.reporting_lines OWNER TO carecircle_owner;
+
 CREATE TABLE carecircle.schema_version (
     version_num character varying(32) NOT NULL
 );
@@ -768,6 +984,24 @@ ALTER TABLE ONLY carecircle.coverage_arrangements
 ALTER TABLE ONLY carecircle.provider_credentials
     ADD CONSTRAINT credential_held_once_at_a_time EXCLUDE USING gist (organization_id WITH =, provider_id WITH =, kind WITH =, code WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
 
+ALTER TABLE ONLY carecircle.duties
+    ADD CONSTRAINT duties_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.duties
+    ADD CONSTRAINT duty_held_once_at_a_time EXCLUDE USING gist (organization_id WITH =, provider_id WITH =, duty WITH =, COALESCE(unit_id, '00000000-0000-0000-0000-000000000000'::uuid) WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
+
+ALTER TABLE ONLY carecircle.emergency_access
+    ADD CONSTRAINT emergency_access_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.emergency_access
+    ADD CONSTRAINT emergency_access_reopened_once EXCLUDE USING gist (organization_id WITH =, reopens_id WITH =, lineage_id WITH <>) WHERE (((reopens_id IS NOT NULL) AND (superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
+
+ALTER TABLE ONLY carecircle.emergency_approvers
+    ADD CONSTRAINT emergency_approvers_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.emergency_notes
+    ADD CONSTRAINT emergency_notes_pkey PRIMARY KEY (organization_id, id);
+
 ALTER TABLE ONLY carecircle.findings
     ADD CONSTRAINT findings_pkey PRIMARY KEY (organization_id, id);
 
@@ -789,6 +1023,9 @@ ALTER TABLE ONLY carecircle.policies
 ALTER TABLE ONLY carecircle.patient_assignments
     ADD CONSTRAINT one_primary_provider_at_a_time EXCLUDE USING gist (organization_id WITH =, patient_id WITH =, period WITH &&) WHERE ((is_primary_provider AND (superseded_at = 'infinity'::timestamp with time zone)));
 
+ALTER TABLE ONLY carecircle.emergency_access
+    ADD CONSTRAINT one_state_of_emergency_access_at_a_time EXCLUDE USING gist (organization_id WITH =, lineage_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
+
 ALTER TABLE ONLY carecircle.referrals
     ADD CONSTRAINT one_version_of_a_referral_at_a_time EXCLUDE USING gist (organization_id WITH =, lineage_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
 
@@ -797,6 +1034,9 @@ ALTER TABLE ONLY carecircle.organizations
 
 ALTER TABLE ONLY carecircle.organizations
     ADD CONSTRAINT organizations_slug_taken UNIQUE (slug);
+
+ALTER TABLE ONLY carecircle.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (organization_id, id);
 
 ALTER TABLE ONLY carecircle.panel_capacities
     ADD CONSTRAINT panel_capacities_pkey PRIMARY KEY (organization_id, id);
@@ -818,6 +1058,9 @@ ALTER TABLE ONLY carecircle.care_team_patients
 
 ALTER TABLE ONLY carecircle.patients
     ADD CONSTRAINT patients_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.personal_relations
+    ADD CONSTRAINT personal_relations_pkey PRIMARY KEY (organization_id, id);
 
 ALTER TABLE ONLY carecircle.policies
     ADD CONSTRAINT policies_pkey PRIMARY KEY (organization_id, id);
@@ -855,6 +1098,15 @@ ALTER TABLE ONLY carecircle.reassignments
 ALTER TABLE ONLY carecircle.referrals
     ADD CONSTRAINT referrals_pkey PRIMARY KEY (organization_id, id);
 
+ALTER TABLE ONLY carecircle.personal_relations
+    ADD CONSTRAINT related_once_at_a_time EXCLUDE USING gist (organization_id WITH =, provider_id WITH =, patient_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
+
+ALTER TABLE ONLY carecircle.reporting_lines
+    ADD CONSTRAINT reporting_lines_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.reporting_lines
+    ADD CONSTRAINT reports_once_at_a_time EXCLUDE USING gist (organization_id WITH =, provider_id WITH =, reports_to_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
+
 ALTER TABLE ONLY carecircle.access_restrictions
     ADD CONSTRAINT restricted_once_at_a_time EXCLUDE USING gist (organization_id WITH =, kind WITH =, provider_id WITH =, COALESCE(patient_id, '00000000-0000-0000-0000-000000000000'::uuid) WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
 
@@ -880,6 +1132,10 @@ CREATE INDEX access_restrictions_lineage ON carecircle.access_restrictions USING
 CREATE INDEX access_restrictions_on ON carecircle.access_restrictions USING btree (organization_id, provider_id, ends_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
 
 CREATE INDEX access_restrictions_on_superseded ON carecircle.access_restrictions USING btree (organization_id, provider_id) WHERE (superseded_at < 'infinity'::timestamp with time zone);
+
+CREATE INDEX audit_events_emergency ON ONLY carecircle.audit_events USING btree (organization_id, provider_id, patient_id, recorded_at) WHERE (basis_kinds @> ARRAY['emergency_access'::text]);
+
+CREATE INDEX audit_events_other_organization_id_provider_id_patient_id_r_idx ON carecircle.audit_events_other USING btree (organization_id, provider_id, patient_id, recorded_at) WHERE (basis_kinds @> ARRAY['emergency_access'::text]);
 
 CREATE INDEX care_team_closures_lineage ON carecircle.care_team_closures USING btree (organization_id, lineage_id, recorded_at);
 
@@ -915,9 +1171,37 @@ CREATE INDEX coverage_arrangements_covering_superseded ON carecircle.coverage_ar
 
 CREATE INDEX coverage_arrangements_lineage ON carecircle.coverage_arrangements USING btree (organization_id, lineage_id, recorded_at);
 
+CREATE INDEX duties_deciding ON carecircle.duties USING btree (organization_id, duty, ends_at) WHERE ((superseded_at = 'infinity'::timestamp with time zone) AND (duty <> 'break_glass'::text));
+
+CREATE INDEX duties_lineage ON carecircle.duties USING btree (organization_id, lineage_id, recorded_at);
+
+CREATE INDEX duties_of ON carecircle.duties USING btree (organization_id, provider_id, ends_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
+
+CREATE INDEX emergency_access_asked ON carecircle.emergency_access USING btree (organization_id, asked_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
+
+CREATE INDEX emergency_access_lineage ON carecircle.emergency_access USING btree (organization_id, lineage_id, recorded_at);
+
+CREATE INDEX emergency_access_of ON carecircle.emergency_access USING btree (organization_id, provider_id, patient_id, ends_at) WHERE ((superseded_at = 'infinity'::timestamp with time zone) AND (scope <> '{}'::text[]));
+
+CREATE INDEX emergency_access_of_superseded ON carecircle.emergency_access USING btree (organization_id, provider_id, patient_id) WHERE ((superseded_at < 'infinity'::timestamp with time zone) AND (scope <> '{}'::text[]));
+
+CREATE INDEX emergency_access_to ON carecircle.emergency_access USING btree (organization_id, patient_id, ends_at) WHERE ((superseded_at = 'infinity'::timestamp with time zone) AND (scope <> '{}'::text[]));
+
+CREATE INDEX emergency_access_to_superseded ON carecircle.emergency_access USING btree (organization_id, patient_id) WHERE ((superseded_at < 'infinity'::timestamp with time zone) AND (scope <> '{}'::text[]));
+
+CREATE INDEX emergency_approvers_of ON carecircle.emergency_approvers USING btree (organization_id, provider_id);
+
+CREATE INDEX emergency_approvers_on ON carecircle.emergency_approvers USING btree (organization_id, emergency_id, provider_id);
+
+CREATE INDEX emergency_notes_on ON carecircle.emergency_notes USING btree (organization_id, emergency_id, recorded_at);
+
 CREATE UNIQUE INDEX finding_told_once ON carecircle.findings USING btree (organization_id, source, source_record, source_item, code) WHERE (superseded_at = 'infinity'::timestamp with time zone);
 
 CREATE UNIQUE INDEX idx_unique_primary_provider_per_patient ON carecircle.patient_assignments USING btree (organization_id, patient_id) WHERE (is_primary_provider AND (superseded_at = 'infinity'::timestamp with time zone) AND (ends_at = 'infinity'::timestamp with time zone));
+
+CREATE INDEX outbox_about ON carecircle.outbox USING btree (organization_id, subject_id, recorded_at);
+
+CREATE INDEX outbox_due ON carecircle.outbox USING btree (organization_id, due_at) WHERE (settled_at IS NULL);
 
 CREATE INDEX panel_capacities_lineage ON carecircle.panel_capacities USING btree (organization_id, lineage_id, recorded_at);
 
@@ -944,6 +1228,8 @@ CREATE INDEX patient_merges_lineage ON carecircle.patient_merges USING btree (or
 CREATE INDEX patient_merges_of ON carecircle.patient_merges USING btree (organization_id, patient_id, ends_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
 
 CREATE INDEX patient_merges_of_superseded ON carecircle.patient_merges USING btree (organization_id, patient_id) WHERE (superseded_at < 'infinity'::timestamp with time zone);
+
+CREATE INDEX personal_relations_lineage ON carecircle.personal_relations USING btree (organization_id, lineage_id, recorded_at);
 
 CREATE INDEX policies_at ON carecircle.policies USING btree (organization_id, ends_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
 
@@ -976,6 +1262,12 @@ CREATE INDEX referrals_of ON carecircle.referrals USING btree (organization_id, 
 CREATE INDEX referrals_same ON carecircle.referrals USING btree (organization_id, lineage_id, ends_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
 
 CREATE INDEX referrals_same_superseded ON carecircle.referrals USING btree (organization_id, lineage_id) WHERE (superseded_at < 'infinity'::timestamp with time zone);
+
+CREATE INDEX reporting_lines_lineage ON carecircle.reporting_lines USING btree (organization_id, lineage_id, recorded_at);
+
+CREATE INDEX reporting_lines_to ON carecircle.reporting_lines USING btree (organization_id, reports_to_id, ends_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
+
+ALTER INDEX carecircle.audit_events_emergency ATTACH PARTITION carecircle.audit_events_other_organization_id_provider_id_patient_id_r_idx;
 
 ALTER INDEX carecircle.audit_events_pkey ATTACH PARTITION carecircle.audit_events_other_pkey;
 
@@ -1030,8 +1322,56 @@ ALTER TABLE ONLY carecircle.coverage_arrangements
 ALTER TABLE ONLY carecircle.coverage_arrangements
     ADD CONSTRAINT coverage_arrangements_team FOREIGN KEY (organization_id, care_team_id) REFERENCES carecircle.care_teams(organization_id, id);
 
+ALTER TABLE ONLY carecircle.duties
+    ADD CONSTRAINT duties_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.duties
+    ADD CONSTRAINT duties_provider FOREIGN KEY (organization_id, provider_id) REFERENCES carecircle.providers(organization_id, id);
+
+ALTER TABLE ONLY carecircle.duties
+    ADD CONSTRAINT duties_unit FOREIGN KEY (organization_id, unit_id) REFERENCES carecircle.units(organization_id, id);
+
+ALTER TABLE ONLY carecircle.emergency_access
+    ADD CONSTRAINT emergency_access_deciding_provider FOREIGN KEY (organization_id, decided_by_id) REFERENCES carecircle.providers(organization_id, id);
+
+ALTER TABLE ONLY carecircle.emergency_access
+    ADD CONSTRAINT emergency_access_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.emergency_access
+    ADD CONSTRAINT emergency_access_patient FOREIGN KEY (organization_id, patient_id) REFERENCES carecircle.patients(organization_id, id);
+
+ALTER TABLE ONLY carecircle.emergency_access
+    ADD CONSTRAINT emergency_access_provider FOREIGN KEY (organization_id, provider_id) REFERENCES carecircle.providers(organization_id, id);
+
+ALTER TABLE ONLY carecircle.emergency_access
+    ADD CONSTRAINT emergency_access_reviewing_provider FOREIGN KEY (organization_id, reviewed_by_id) REFERENCES carecircle.providers(organization_id, id);
+
+ALTER TABLE ONLY carecircle.emergency_access
+    ADD CONSTRAINT emergency_access_seconding_provider FOREIGN KEY (organization_id, seconded_by_id) REFERENCES carecircle.providers(organization_id, id);
+
+ALTER TABLE ONLY carecircle.emergency_access
+    ADD CONSTRAINT emergency_access_unit FOREIGN KEY (organization_id, unit_id) REFERENCES carecircle.units(organization_id, id);
+
+ALTER TABLE ONLY carecircle.emergency_approvers
+    ADD CONSTRAINT emergency_approvers_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.emergency_approvers
+    ADD CONSTRAINT emergency_approvers_provider FOREIGN KEY (organization_id, provider_id) REFERENCES carecircle.providers(organization_id, id);
+
+ALTER TABLE ONLY carecircle.emergency_notes
+    ADD CONSTRAINT emergency_notes_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.emergency_notes
+    ADD CONSTRAINT emergency_notes_provider FOREIGN KEY (organization_id, provider_id) REFERENCES carecircle.providers(organization_id, id);
+
 ALTER TABLE ONLY carecircle.findings
     ADD CONSTRAINT findings_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.outbox
+    ADD CONSTRAINT outbox_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.outbox
+    ADD CONSTRAINT outbox_recipient_provider FOREIGN KEY (organization_id, recipient_id) REFERENCES carecircle.providers(organization_id, id);
 
 ALTER TABLE ONLY carecircle.panel_capacities
     ADD CONSTRAINT panel_capacities_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
@@ -1068,6 +1408,15 @@ ALTER TABLE ONLY carecircle.patient_merges
 
 ALTER TABLE ONLY carecircle.patients
     ADD CONSTRAINT patients_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.personal_relations
+    ADD CONSTRAINT personal_relations_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.personal_relations
+    ADD CONSTRAINT personal_relations_patient FOREIGN KEY (organization_id, patient_id) REFERENCES carecircle.patients(organization_id, id);
+
+ALTER TABLE ONLY carecircle.personal_relations
+    ADD CONSTRAINT personal_relations_provider FOREIGN KEY (organization_id, provider_id) REFERENCES carecircle.providers(organization_id, id);
 
 ALTER TABLE ONLY carecircle.policies
     ADD CONSTRAINT policies_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
@@ -1138,6 +1487,15 @@ ALTER TABLE ONLY carecircle.referrals
 ALTER TABLE ONLY carecircle.referrals
     ADD CONSTRAINT referrals_referring_provider FOREIGN KEY (organization_id, referring_provider_id) REFERENCES carecircle.providers(organization_id, id);
 
+ALTER TABLE ONLY carecircle.reporting_lines
+    ADD CONSTRAINT reporting_lines_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.reporting_lines
+    ADD CONSTRAINT reporting_lines_provider FOREIGN KEY (organization_id, provider_id) REFERENCES carecircle.providers(organization_id, id);
+
+ALTER TABLE ONLY carecircle.reporting_lines
+    ADD CONSTRAINT reporting_lines_superior_provider FOREIGN KEY (organization_id, reports_to_id) REFERENCES carecircle.providers(organization_id, id);
+
 ALTER TABLE ONLY carecircle.source_records
     ADD CONSTRAINT source_records_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
 
@@ -1153,6 +1511,8 @@ CREATE POLICY app_edits ON carecircle.care_teams FOR UPDATE TO carecircle_app US
 
 CREATE POLICY app_edits ON carecircle.organizations FOR UPDATE TO carecircle_app USING ((id = carecircle.current_organization())) WITH CHECK ((id = carecircle.current_organization()));
 
+CREATE POLICY app_edits ON carecircle.outbox FOR UPDATE TO carecircle_app USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
+
 CREATE POLICY app_edits ON carecircle.patients FOR UPDATE TO carecircle_app USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_edits ON carecircle.providers FOR UPDATE TO carecircle_app USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
@@ -1165,7 +1525,13 @@ CREATE POLICY app_edits ON carecircle.units FOR UPDATE TO carecircle_app USING (
 
 CREATE POLICY app_inserts ON carecircle.care_teams FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
 
+CREATE POLICY app_inserts ON carecircle.emergency_approvers FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_inserts ON carecircle.emergency_notes FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
+
 CREATE POLICY app_inserts ON carecircle.organizations FOR INSERT TO carecircle_app WITH CHECK ((id = carecircle.current_organization()));
+
+CREATE POLICY app_inserts ON carecircle.outbox FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_inserts ON carecircle.patient_identifiers FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
 
@@ -1201,9 +1567,19 @@ CREATE POLICY app_reads ON carecircle.care_teams FOR SELECT TO carecircle_app US
 
 CREATE POLICY app_reads ON carecircle.coverage_arrangements FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
+CREATE POLICY app_reads ON carecircle.duties FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.emergency_access FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.emergency_approvers FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.emergency_notes FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
 CREATE POLICY app_reads ON carecircle.findings FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_reads ON carecircle.organizations FOR SELECT TO carecircle_app USING (((id = carecircle.current_organization()) OR (slug = NULLIF(current_setting('carecircle.organization_slug'::text, true), ''::text))));
+
+CREATE POLICY app_reads ON carecircle.outbox FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_reads ON carecircle.panel_capacities FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
@@ -1216,6 +1592,8 @@ CREATE POLICY app_reads ON carecircle.patient_labels FOR SELECT TO carecircle_ap
 CREATE POLICY app_reads ON carecircle.patient_merges FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_reads ON carecircle.patients FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.personal_relations FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_reads ON carecircle.policies FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
@@ -1239,6 +1617,8 @@ CREATE POLICY app_reads ON carecircle.reassignments FOR SELECT TO carecircle_app
 
 CREATE POLICY app_reads ON carecircle.referrals FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
+CREATE POLICY app_reads ON carecircle.reporting_lines FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
 CREATE POLICY app_reads ON carecircle.source_records FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_reads ON carecircle.specialties FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
@@ -1257,6 +1637,10 @@ CREATE POLICY app_records ON carecircle.care_team_patients FOR INSERT TO carecir
 
 CREATE POLICY app_records ON carecircle.coverage_arrangements FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
 
+CREATE POLICY app_records ON carecircle.duties FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_records ON carecircle.emergency_access FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
 CREATE POLICY app_records ON carecircle.findings FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
 
 CREATE POLICY app_records ON carecircle.panel_capacities FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
@@ -1266,6 +1650,8 @@ CREATE POLICY app_records ON carecircle.patient_assignments FOR INSERT TO careci
 CREATE POLICY app_records ON carecircle.patient_labels FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
 
 CREATE POLICY app_records ON carecircle.patient_merges FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_records ON carecircle.personal_relations FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
 
 CREATE POLICY app_records ON carecircle.policies FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
 
@@ -1277,6 +1663,8 @@ CREATE POLICY app_records ON carecircle.provider_roles FOR INSERT TO carecircle_
 
 CREATE POLICY app_records ON carecircle.referrals FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
 
+CREATE POLICY app_records ON carecircle.reporting_lines FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
 CREATE POLICY app_supersedes ON carecircle.access_restrictions FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
 
 CREATE POLICY app_supersedes ON carecircle.care_team_closures FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
@@ -1286,6 +1674,10 @@ CREATE POLICY app_supersedes ON carecircle.care_team_members FOR UPDATE TO carec
 CREATE POLICY app_supersedes ON carecircle.care_team_patients FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
 
 CREATE POLICY app_supersedes ON carecircle.coverage_arrangements FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_supersedes ON carecircle.duties FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_supersedes ON carecircle.emergency_access FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
 
 CREATE POLICY app_supersedes ON carecircle.findings FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
 
@@ -1297,6 +1689,8 @@ CREATE POLICY app_supersedes ON carecircle.patient_labels FOR UPDATE TO carecirc
 
 CREATE POLICY app_supersedes ON carecircle.patient_merges FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
 
+CREATE POLICY app_supersedes ON carecircle.personal_relations FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
+
 CREATE POLICY app_supersedes ON carecircle.policies FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
 
 CREATE POLICY app_supersedes ON carecircle.provider_absences FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
@@ -1306,6 +1700,8 @@ CREATE POLICY app_supersedes ON carecircle.provider_credentials FOR UPDATE TO ca
 CREATE POLICY app_supersedes ON carecircle.provider_roles FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
 
 CREATE POLICY app_supersedes ON carecircle.referrals FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_supersedes ON carecircle.reporting_lines FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
 
 ALTER TABLE carecircle.audit_events ENABLE ROW LEVEL SECURITY;
 
@@ -1331,6 +1727,10 @@ CREATE POLICY decider_reads ON carecircle.care_team_patients FOR SELECT TO carec
 
 CREATE POLICY decider_reads ON carecircle.coverage_arrangements FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
 
+CREATE POLICY decider_reads ON carecircle.duties FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY decider_reads ON carecircle.emergency_access FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
+
 CREATE POLICY decider_reads ON carecircle.patient_assignments FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY decider_reads ON carecircle.patient_identifiers FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
@@ -1353,6 +1753,14 @@ CREATE POLICY decider_reads ON carecircle.referrals FOR SELECT TO carecircle_dec
 
 CREATE POLICY decider_records ON carecircle.audit_events FOR INSERT TO carecircle_decider WITH CHECK ((organization_id = carecircle.current_organization()));
 
+ALTER TABLE carecircle.duties ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.emergency_access ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.emergency_approvers ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.emergency_notes ENABLE ROW LEVEL SECURITY;
+
 CREATE POLICY everywhere_reads ON carecircle.access_restrictions FOR SELECT TO carecircle_decider_everywhere USING (true);
 
 CREATE POLICY everywhere_reads ON carecircle.care_team_members FOR SELECT TO carecircle_decider_everywhere USING (true);
@@ -1360,6 +1768,10 @@ CREATE POLICY everywhere_reads ON carecircle.care_team_members FOR SELECT TO car
 CREATE POLICY everywhere_reads ON carecircle.care_team_patients FOR SELECT TO carecircle_decider_everywhere USING (true);
 
 CREATE POLICY everywhere_reads ON carecircle.coverage_arrangements FOR SELECT TO carecircle_decider_everywhere USING (true);
+
+CREATE POLICY everywhere_reads ON carecircle.duties FOR SELECT TO carecircle_decider_everywhere USING (true);
+
+CREATE POLICY everywhere_reads ON carecircle.emergency_access FOR SELECT TO carecircle_decider_everywhere USING (true);
 
 CREATE POLICY everywhere_reads ON carecircle.patient_assignments FOR SELECT TO carecircle_decider_everywhere USING (true);
 
@@ -1385,7 +1797,11 @@ CREATE POLICY everywhere_records ON carecircle.audit_events FOR INSERT TO careci
 
 ALTER TABLE carecircle.findings ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY notifier_reads ON carecircle.outbox FOR SELECT TO carecircle_notifier USING (true);
+
 ALTER TABLE carecircle.organizations ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.outbox ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.panel_capacities ENABLE ROW LEVEL SECURITY;
 
@@ -1398,6 +1814,8 @@ ALTER TABLE carecircle.patient_labels ENABLE ROW LEVEL SECURITY;
 ALTER TABLE carecircle.patient_merges ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.patients ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.personal_relations ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.policies ENABLE ROW LEVEL SECURITY;
 
@@ -1421,6 +1839,8 @@ ALTER TABLE carecircle.reassignments ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.referrals ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE carecircle.reporting_lines ENABLE ROW LEVEL SECURITY;
+
 CREATE POLICY sealer_reads ON carecircle.audit_events FOR SELECT TO carecircle_sealer USING (((organization_id >= COALESCE(carecircle.current_organization(),
 CASE
     WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
@@ -1442,6 +1862,7 @@ GRANT USAGE ON SCHEMA carecircle TO carecircle_decider;
 GRANT USAGE ON SCHEMA carecircle TO carecircle_decider_everywhere;
 GRANT USAGE ON SCHEMA carecircle TO carecircle_sealer;
 GRANT USAGE ON SCHEMA carecircle TO carecircle_auditor;
+GRANT USAGE ON SCHEMA carecircle TO carecircle_notifier;
 
 REVOKE ALL ON FUNCTION carecircle.current_organization() FROM PUBLIC;
 GRANT ALL ON FUNCTION carecircle.current_organization() TO carecircle_app;
@@ -1583,6 +2004,30 @@ GRANT UPDATE(superseded_xid) ON TABLE carecircle.coverage_arrangements TO careci
 
 GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.coverage_arrangements TO carecircle_app;
 
+GRANT SELECT,INSERT ON TABLE carecircle.duties TO carecircle_app;
+GRANT SELECT ON TABLE carecircle.duties TO carecircle_decider;
+GRANT SELECT ON TABLE carecircle.duties TO carecircle_decider_everywhere;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.duties TO carecircle_app;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.duties TO carecircle_app;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.duties TO carecircle_app;
+
+GRANT SELECT,INSERT ON TABLE carecircle.emergency_access TO carecircle_app;
+GRANT SELECT ON TABLE carecircle.emergency_access TO carecircle_decider;
+GRANT SELECT ON TABLE carecircle.emergency_access TO carecircle_decider_everywhere;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.emergency_access TO carecircle_app;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.emergency_access TO carecircle_app;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.emergency_access TO carecircle_app;
+
+GRANT SELECT,INSERT ON TABLE carecircle.emergency_approvers TO carecircle_app;
+
+GRANT SELECT,INSERT ON TABLE carecircle.emergency_notes TO carecircle_app;
+
 GRANT SELECT,INSERT ON TABLE carecircle.findings TO carecircle_app;
 
 GRANT UPDATE(superseded_at) ON TABLE carecircle.findings TO carecircle_app;
@@ -1594,6 +2039,20 @@ GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.findings TO carecircle_app
 GRANT SELECT,INSERT ON TABLE carecircle.organizations TO carecircle_app;
 
 GRANT UPDATE(name) ON TABLE carecircle.organizations TO carecircle_app;
+
+GRANT SELECT,INSERT ON TABLE carecircle.outbox TO carecircle_app;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.outbox TO carecircle_notifier;
+
+GRANT UPDATE(due_at) ON TABLE carecircle.outbox TO carecircle_app;
+GRANT SELECT(due_at) ON TABLE carecircle.outbox TO carecircle_notifier;
+
+GRANT UPDATE(attempts) ON TABLE carecircle.outbox TO carecircle_app;
+
+GRANT UPDATE(settled_at) ON TABLE carecircle.outbox TO carecircle_app;
+GRANT SELECT(settled_at) ON TABLE carecircle.outbox TO carecircle_notifier;
+
+GRANT UPDATE(outcome) ON TABLE carecircle.outbox TO carecircle_app;
 
 GRANT SELECT,INSERT ON TABLE carecircle.panel_capacities TO carecircle_app;
 
@@ -1656,6 +2115,14 @@ GRANT UPDATE(demographics) ON TABLE carecircle.patients TO carecircle_app;
 
 GRANT SELECT(recorded_at) ON TABLE carecircle.patients TO carecircle_decider;
 GRANT SELECT(recorded_at) ON TABLE carecircle.patients TO carecircle_decider_everywhere;
+
+GRANT SELECT,INSERT ON TABLE carecircle.personal_relations TO carecircle_app;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.personal_relations TO carecircle_app;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.personal_relations TO carecircle_app;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.personal_relations TO carecircle_app;
 
 GRANT SELECT,INSERT ON TABLE carecircle.policies TO carecircle_app;
 GRANT SELECT ON TABLE carecircle.policies TO carecircle_decider;
@@ -1738,11 +2205,20 @@ GRANT UPDATE(superseded_xid) ON TABLE carecircle.referrals TO carecircle_app;
 
 GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.referrals TO carecircle_app;
 
+GRANT SELECT,INSERT ON TABLE carecircle.reporting_lines TO carecircle_app;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.reporting_lines TO carecircle_app;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.reporting_lines TO carecircle_app;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.reporting_lines TO carecircle_app;
+
 GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_app;
 GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_decider;
 GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_decider_everywhere;
 GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_sealer;
 GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_auditor;
+GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_notifier;
 
 GRANT SELECT,INSERT ON TABLE carecircle.source_records TO carecircle_app;
 

@@ -9,11 +9,23 @@ from typing import Literal, get_args
 
 AssignmentType = Literal["primary", "consulting", "attending", "admitting", "emergency"]
 ASSIGNMENT_TYPES: tuple[AssignmentType, ...] = get_args(AssignmentType)
+EmergencyMode = Literal["immediate", "provisional", "gated"]
+EMERGENCY_MODES: tuple[EmergencyMode, ...] = get_args(EmergencyMode)
+"""How emergency access opens, the strictest last: at once as asked; at once, narrow and short; or once a supervisor approves."""
+SENSITIVE = ("R", "CEL", "EMP", "PSY", "HIV", "SUD", "family")
+"""What may have an emergency mode of its own: a patient's labels, and patients to whom the provider is related."""
+OVERRIDABLE = ("sensitivity", "objection")
+DEMANDS = ("attestation", "sign-in", "words")
 ACTIONS = ("read", "write", "order", "share")
 """What every organization knows; a policy adds its own."""
 ACTION_CODE = re.compile(r"[a-z][a-z0-9_.:-]{0,31}")
 """What an action looks like: a decision about anything else is recorded as about `unreadable-action`."""
-RANGES = {"coverage_grace_minutes": (0, 240), "largest_team": (1, 10_000), "longest_specialist_days": (1, 3650)}
+RANGES = {
+    "coverage_grace_minutes": (0, 240), "largest_team": (1, 10_000), "longest_specialist_days": (1, 3650),
+    "emergency_provisional_minutes": (1, 120), "emergency_waiting_minutes": (5, 720), "emergency_longest_hours": (1, 72),
+    "emergency_sign_in_minutes": (1, 720), "emergency_acknowledge_minutes": (1, 60), "emergency_decide_minutes": (1, 60),
+    "emergency_open_at_once": (1, 1000), "emergency_opened_a_day": (1, 1000), "emergency_opened_by_unit_an_hour": (1, 10_000),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +56,50 @@ class Policy:
     """A specialist's referral must come from the patient's primary provider of that time."""
     longest_specialist_days: int = 365
     """How long a specialist assignment lasts at most."""
+    emergency_mode: EmergencyMode = "provisional"
+    """How emergency access opens."""
+    emergency_modes: Mapping[str, EmergencyMode] = field(default_factory=dict)
+    """How it opens to a patient with such a label, or to one the provider is related to (`family`)."""
+    emergency_life_threat_opens: bool = False
+    """Whether the reason `life-threat` opens provisionally what would otherwise wait for an approval."""
+    emergency_provisional_minutes: int = 15
+    """How long provisional access lasts."""
+    emergency_waiting_minutes: int = 60
+    """How long a request that opens nothing waits for a decision."""
+    emergency_longest_hours: int = 24
+    """How long emergency access lasts at most, extensions included; no policy may say more than 72."""
+    emergency_scope: tuple[str, ...] = ("read",)
+    """The actions that approved, or immediate, access may have; provisional access has `read`."""
+    emergency_overrides: tuple[str, ...] = ("sensitivity",)
+    """The kinds of restriction that emergency access overrides: sensitivity, objection; never a suspension."""
+    emergency_reasons: tuple[str, ...] = ()
+    """Codes of reasons beyond everybody's."""
+    emergency_demands: tuple[str, ...] = ()
+    """What a request must bring besides a reason's code, also from a host: attestation, sign-in, words."""
+    emergency_sign_in_minutes: int = 5
+    """How long ago the provider may have signed in, where that is said."""
+    emergency_acknowledge_minutes: int = 2
+    """After how long without an acknowledgement the next approver is told."""
+    emergency_decide_minutes: int = 5
+    """After how long without a decision the duty manager and the privacy office are told, and it is counted."""
+    emergency_open_at_once: int = 3
+    """How many a provider may have open at once before two persons must approve."""
+    emergency_opened_a_day: int = 5
+    """How many a provider may have opened in 24 hours before two persons must approve."""
+    emergency_opened_by_unit_an_hour: int = 20
+    """How many a unit may have opened in an hour before two persons must approve."""
+    privacy_office_email: str = ""
+    """Where the privacy office is told when nobody of it is on duty."""
+
+    def emergency_mode_for(self, sensitive: Iterable[str]) -> EmergencyMode:
+        """How emergency access opens to a patient with these labels (or `family`): the strictest that is said for any."""
+        said = [self.emergency_modes[one] for one in sensitive if one in self.emergency_modes]
+        return max(said, key=EMERGENCY_MODES.index, default=self.emergency_mode)
 
 
 def problems_of(policy: Policy) -> list[str]:
     """Everything that a policy of the right shape must not say, as one sentence each; nothing when it is a good one."""
-    return [*_numbers(policy), *_actions(policy), *_credentials(policy), *_roles(policy)]
+    return [*_numbers(policy), *_actions(policy), *_credentials(policy), *_roles(policy), *_emergency(policy)]
 
 
 def _numbers(policy: Policy) -> Iterator[str]:
@@ -88,6 +139,29 @@ def _roles(policy: Policy) -> Iterator[str]:
     for one, other in policy.conflicting_roles:
         if one == other or not one.strip() or not other.strip():
             yield f"conflicting_roles: [{one!r}, {other!r}] does not name two different roles."
+
+
+def _emergency(policy: Policy) -> Iterator[str]:
+    known = (*ACTIONS, *policy.actions)
+    for key, named, allowed in (
+        ("emergency_modes", policy.emergency_modes, SENSITIVE),
+        ("emergency_scope", policy.emergency_scope, known),
+        ("emergency_overrides", policy.emergency_overrides, OVERRIDABLE),
+        ("emergency_demands", policy.emergency_demands, DEMANDS),
+    ):
+        for one in named:
+            if one not in allowed:
+                yield f"{key}: {one!r} is not known here; known are {', '.join(allowed)}."
+    if "read" not in policy.emergency_scope:
+        yield "emergency_scope: it has at least read."
+    for reason in policy.emergency_reasons:
+        if not ACTION_CODE.fullmatch(reason):
+            yield f"emergency_reasons: {reason!r} is not a code: up to 32 small letters, digits and _ . : -, a letter first."
+    if policy.emergency_acknowledge_minutes > policy.emergency_decide_minutes:
+        yield "emergency_acknowledge_minutes: it is no longer than emergency_decide_minutes."
+    email = policy.privacy_office_email
+    if email and (not email.isprintable() or " " in email or email.count("@") != 1 or len(email) > 254):
+        yield "privacy_office_email: this is not an e-mail address."
 
 
 def _in(lists: Mapping[str, Iterable[str]]) -> Iterator[str]:

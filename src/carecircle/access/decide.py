@@ -11,7 +11,15 @@ from typing import Literal, NamedTuple
 import asyncpg
 
 from carecircle.access.decision import ACTIONS, AccessDecision, Basis, Question, Restriction
-from carecircle.access.relation import circle, filled, holding, known_action, merged, restrictions
+from carecircle.access.relation import (
+    circle,
+    filled,
+    holding,
+    known_action,
+    may_break_glass,
+    merged,
+    restrictions,
+)
 from carecircle.database.roles import EVERYWHERE
 from carecircle.identifiers import EntryId, new_ids
 from carecircle.period import FOREVER
@@ -94,6 +102,8 @@ def statement(form: Form, *, alone: bool = False) -> str:
             as_of="q.as_of",
             believed_at=belief,
         ),
+        # A remedy is for now: nobody breaks the glass in the past.
+        "may break glass": may_break_glass("q.provider_id", "q.organization_id") if form.clocks == "now" else "false",
         "merged": merged("q.patient_id", "q.organization_id"),
         "known action": known_action("q.action", "q.organization_id") if form.policy_action else "true",
     }
@@ -151,6 +161,7 @@ class Decider:
                 row[8],
                 _bases(row) if row[0] else (),
                 _restrictions(row) if row[1] == "restricted" else (),
+                may_break_glass=row[9],
             )
             for entry, question, row in zip(entries, questions, rows, strict=True)
         ]

@@ -131,6 +131,15 @@ class Remedy:
 
     kind: str
     sentence: str
+    href: str | None = None
+
+
+BREAK_GLASS = Remedy(
+    "break-glass",
+    "In an emergency, break the glass: carecircle break-glass request, or POST /v1/break-glass. A supervisor is told at once.",
+    "/v1/break-glass",
+)
+_IN_AN_EMERGENCY = frozenset({"no-relationship", "restricted", "action-not-granted"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +157,7 @@ class AccessDecision:
     bases: tuple[Basis, ...] = ()
     restrictions: tuple[Restriction, ...] = ()
     nearest: MissingPath | None = None
+    may_break_glass: bool = False
 
     def __bool__(self) -> bool:
         raise Undecidable
@@ -164,7 +174,10 @@ class AccessDecision:
 
     @property
     def remedies(self) -> tuple[Remedy, ...]:
-        return () if self.allowed else remedies(self.code, self.nearest)
+        if self.allowed:
+            return ()
+        glass = self.may_break_glass and self.code in _IN_AN_EMERGENCY
+        return (*remedies(self.code, self.nearest), *([BREAK_GLASS] if glass else []))
 
 
 def remedies(code: str, nearest: MissingPath | None = None) -> tuple[Remedy, ...]:

@@ -3,7 +3,7 @@ with listed as materialized (
   select c.{wanted} as id, array_agg(distinct c.basis order by c.basis) as kinds, max(c.ends_at) as ends_at
   from ({circle}) c
   where c.grants and {known action}
-    and not exists (select from ({restrictions}) r where r.spares_nobody or not c.direct)
+    and not exists (select from ({restrictions}) r where r.restriction <> all (c.despite))
   group by c.{wanted}
 ), verdict as materialized (
   select case

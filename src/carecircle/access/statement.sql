@@ -20,11 +20,12 @@ with question as {materialized} (
            when (select true from carecircle.providers p
                  where p.organization_id = q.organization_id and p.id = q.provider_id) is null then 'unknown-provider'
            else 'no-relationship'
-         end as code
+         end as code,
+         c.kinds is null and 'suspension' <> all (coalesce(r.kinds, '{}')) and {may break glass} as glass
   from question q
   cross join lateral (
     select array_agg(r.restriction) as kinds, array_agg(r.restriction_id) as ids,
-           count(*) as held, count(*) filter (where r.spares_nobody) as sparing_nobody
+           count(*) as held
     from ({restrictions}) r
   ) r
   cross join lateral (
@@ -37,7 +38,7 @@ with question as {materialized} (
            array_agg(c.starts_at) filter (where c.lets_in) as starts,
            array_agg(c.ends_at) filter (where c.lets_in) as ends
     from (
-      select c.*, c.grants and r.sparing_nobody = 0 and (c.direct or r.held = 0) as lets_in
+      select c.*, c.grants and (r.held = 0 or r.kinds <@ c.despite) as lets_in
       from ({circle}) c
       where {known action}
     ) c
@@ -50,4 +51,4 @@ with question as {materialized} (
          allowed, code, as_of, believed_at, kinds, ids, under, via, ends, request_id
   from answer
 )
-select allowed, code, kinds, ids, under, via, starts, ends, as_of from answer {in order}
+select allowed, code, kinds, ids, under, via, starts, ends, as_of, glass from answer {in order}

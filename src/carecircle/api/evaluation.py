@@ -87,7 +87,10 @@ def render(decision: AccessDecision) -> bytes:
             for basis in decision.bases
         ]
     else:
-        context["remedies"] = [{"kind": remedy.kind, "sentence": remedy.sentence} for remedy in decision.remedies]
+        context["remedies"] = [
+            {"kind": one.kind, "sentence": one.sentence, **({"href": one.href} if one.href else {})}
+            for one in decision.remedies
+        ]
     return orjson.dumps({"decision": decision.allowed, "context": context})
 
 

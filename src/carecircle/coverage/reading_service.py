@@ -208,7 +208,7 @@ def _reading() -> str:
     kept_from = restrictions(organization=organization, patient="c.patient_id", provider="c.provider_id", as_of=at)
     return f"""
     select c.provider_id,
-           bool_or(not exists (select from ({kept_from}) r where r.spares_nobody or not c.direct)) as let_in
+           bool_or(not exists (select from ({kept_from}) r where r.restriction <> all (c.despite))) as let_in
     from ({in_circle}) c
     where c.grants and c.provider_id = any (:providers)
     group by c.provider_id"""

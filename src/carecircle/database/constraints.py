@@ -36,6 +36,16 @@ from carecircle.errors import (
     StaleVersion,
     UnitNotRegistered,
 )
+from carecircle.errors.emergency import (
+    AlreadyDecided,
+    EmergencyAccessOpen,
+    OverlappingDuty,
+    OverlappingRelation,
+    OverlappingReportingLine,
+    OwnReview,
+    ReasonRequired,
+    SelfApproval,
+)
 
 # A test reads the catalog and fails when a constraint has no line here, or a line no constraint.
 CONSTRAINTS: dict[str, type[CareCircleError]] = {
@@ -89,6 +99,31 @@ CONSTRAINTS: dict[str, type[CareCircleError]] = {
     "restricted_once_at_a_time": AlreadyRestricted,
     "label_is_known": InvalidRequest,
     "labelled_once_at_a_time": AlreadyRestricted,
+    "duty_is_known": InvalidRequest,
+    "call_order_is_positive": InvalidRequest,
+    "duty_held_once_at_a_time": OverlappingDuty,
+    "nobody_reports_to_themselves": InvalidRequest,
+    "reports_once_at_a_time": OverlappingReportingLine,
+    "relation_is_known": InvalidRequest,
+    "related_once_at_a_time": OverlappingRelation,
+    "emergency_state_is_known": RowRefused,
+    "emergency_mode_is_known": RowRefused,
+    "emergency_reason_is_given": ReasonRequired,
+    "only_an_open_state_grants": RowRefused,
+    "emergency_grant_was_opened": RowRefused,
+    "emergency_grant_has_an_end": InvalidPeriod,
+    "downtime_grants_nothing": RowRefused,
+    "approved_by_somebody": RowRefused,
+    "approved_by_two_where_needed": RowRefused,
+    "nobody_decides_for_themselves": SelfApproval,
+    "second_person_is_another": SelfApproval,
+    "reviewed_with_a_verdict": RowRefused,
+    "verdict_is_known": InvalidRequest,
+    "reviewer_is_another": OwnReview,
+    "one_state_of_emergency_access_at_a_time": AlreadyDecided,
+    "emergency_access_reopened_once": EmergencyAccessOpen,
+    "emergency_note_kind_is_known": RowRefused,
+    "outbox_kind_is_given": RowRefused,
 }
 
 # Names made from the table's: <table>_pkey, <table>_period_not_empty, …
@@ -132,6 +167,12 @@ SENTENCES: dict[str, str] = {
     "coverage_grants_something": "Coverage must grant at least one action.",
     "restriction_kind_is_known": "A restriction is an objection or a suspension.",
     "objection_is_a_patients": "An objection names the patient who objects; a suspension names none.",
+    "duty_is_known": "A duty is supervisor, duty_manager, privacy_office or break_glass.",
+    "call_order_is_positive": "The order of call counts from 1.",
+    "nobody_reports_to_themselves": "A provider cannot report to themselves.",
+    "relation_is_known": "A relation is self, family or household.",
+    "emergency_grant_has_an_end": "Emergency access must have an end, no later than 72 hours after it opened.",
+    "verdict_is_known": "A verdict is justified, concern or escalated.",
     "label_is_known": "A label is R, CEL, EMP, PSY, HIV or SUD.",
 }
 

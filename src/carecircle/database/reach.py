@@ -19,8 +19,8 @@ from carecircle.database.embedded import EmbeddedServer
 from carecircle.errors import DatabaseNotMigrated, DatabaseUnavailable, InvalidSetting
 from carecircle.settings import Settings
 
-Role = Literal["owner", "app", "decider", "sealer", "auditor"]
-ROLES: tuple[Role, ...] = ("owner", "app", "decider", "sealer", "auditor")
+Role = Literal["owner", "app", "decider", "sealer", "auditor", "notifier"]
+ROLES: tuple[Role, ...] = ("owner", "app", "decider", "sealer", "auditor", "notifier")
 HIGHEST_PORT = 65535
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
@@ -131,6 +131,11 @@ def role_passwords(home: Path) -> dict[str, str]:
             "The file database-roles.json under CARECIRCLE_HOME cannot be read as the roles' passwords; restore it from its"
             " backup, or remove it and run: carecircle db upgrade (which gives the roles new ones)."
         )
+    if missing := [role for role in ROLES if role not in kept]:  # a version before knew fewer roles
+        kept |= {role: secrets.token_urlsafe(24) for role in missing}
+        with files_of(home):
+            file.unlink()
+            write_privately(file, json.dumps(kept).encode())
     return kept | given
 
 

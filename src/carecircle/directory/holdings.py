@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from carecircle.database.facts import Fact
-from carecircle.directory.tables import ProviderAbsence, ProviderCredential, ProviderRole
+from carecircle.directory.tables import (
+    Duty,
+    PersonalRelation,
+    ProviderAbsence,
+    ProviderCredential,
+    ProviderRole,
+    ReportingLine,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +27,8 @@ class Holding:
     `once` names the columns within which one provider needs it only once at a time; with `exclusive`, a constraint
     allows no second one either, however short the overlap. `also_ends` names columns that end no later than `ends_at`
     does. With `keeps_lineage`, what is handed over stays the same thing, because others refer to it by lineage.
-    `covered` names the column of the provider for whom this one stands in.
+    `covered` names the column of the provider for whom this one stands in. With `only`, a row is held while its `named`
+    column has one of these values.
     """
 
     kind: str
@@ -38,6 +46,7 @@ class Holding:
     exclusive: bool = False
     also_ends: tuple[str, ...] = ()
     keeps_lineage: bool = False
+    only: tuple[str, ...] = ()
 
     @property
     def follows_patient(self) -> bool:
@@ -48,3 +57,7 @@ class Holding:
 PROVIDER_ROLES = Holding("provider-role", ProviderRole, named="role_code")
 CREDENTIALS = Holding("provider-credential", ProviderCredential, named="code")
 ABSENCES = Holding("provider-absence", ProviderAbsence)
+DUTIES = Holding("duty", Duty, named="duty")
+REPORTING = Holding("reporting-line", ReportingLine)
+SUPERIORS = Holding("superior", ReportingLine, provider="reports_to_id")
+RELATIONS = Holding("personal-relation", PersonalRelation, named="relation", patient="patient_id", about=True)

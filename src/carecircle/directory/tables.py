@@ -118,3 +118,34 @@ class PatientIdentifier(Table):
     blind_index: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     patient_id: Mapped[UUID]
     identifier: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Duty(Fact):
+    """Who decides about emergencies, is told of them, or may break the glass: for one unit, or (None) for all of them.
+
+    Whoever comes first in the order of call (1, 2, …) is told first; `contact` is where, an e-mail address or nothing.
+    """
+
+    __tablename__ = "duties"
+    provider_id: Mapped[UUID]
+    duty: Mapped[str]
+    unit_id: Mapped[UUID | None]
+    call_order: Mapped[int] = mapped_column(default=1)
+    contact: Mapped[str] = mapped_column(default="")
+
+
+class ReportingLine(Fact):
+    """A provider reports to another, who is their superior."""
+
+    __tablename__ = "reporting_lines"
+    provider_id: Mapped[UUID]
+    reports_to_id: Mapped[UUID]
+
+
+class PersonalRelation(Fact):
+    """A provider is this patient (`self`), of their family, or of their household."""
+
+    __tablename__ = "personal_relations"
+    provider_id: Mapped[UUID]
+    patient_id: Mapped[UUID]
+    relation: Mapped[str]

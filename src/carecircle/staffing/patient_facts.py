@@ -8,7 +8,8 @@ from carecircle.assignments.tables import PatientAssignment
 from carecircle.care_teams.tables import CareTeamPatient
 from carecircle.coverage.tables import CoverageArrangement
 from carecircle.database.facts import Fact
-from carecircle.directory.tables import PatientMerge
+from carecircle.directory.tables import PatientMerge, PersonalRelation
+from carecircle.emergency.tables import EmergencyAccess
 from carecircle.referrals.tables import Referral
 from carecircle.restrictions.tables import AccessRestriction, PatientLabel
 
@@ -44,6 +45,8 @@ PATIENT_FACTS: tuple[AboutPatient, ...] = (
     ),
     AboutPatient("objection", AccessRestriction, once=("kind", "provider_id"), restricts=True),
     AboutPatient("label", PatientLabel, once=("label",), restricts=True),
+    AboutPatient("personal-relation", PersonalRelation, once=("provider_id",), restricts=True),
+    AboutPatient("emergency-access", EmergencyAccess),
 )
 # What says that two patients are one is about both, and stays as it was said.
 STAYS = (PatientMerge,)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from carecircle.assignments.holdings import DIRECT_ASSIGNMENTS
 from carecircle.care_teams.holdings import TEAM_SEATS
 from carecircle.coverage.holdings import COVERAGE_GIVEN, COVERAGE_RECEIVED
-from carecircle.directory.holdings import ABSENCES, CREDENTIALS, PROVIDER_ROLES, Holding
+from carecircle.directory.holdings import (
+    ABSENCES,
+    CREDENTIALS,
+    DUTIES,
+    PROVIDER_ROLES,
+    RELATIONS,
+    REPORTING,
+    SUPERIORS,
+    Holding,
+)
+from carecircle.emergency.holdings import DECIDED, EMERGENCY_ACCESS, REVIEWED, SECONDED
 from carecircle.referrals.holdings import REFERRALS, REFERRALS_MADE
 from carecircle.restrictions.holdings import RESTRICTIONS
 from carecircle.staffing.tables import PanelCapacity
@@ -22,9 +32,17 @@ REGISTRY: tuple[Holding, ...] = (
     PROVIDER_ROLES,
     CREDENTIALS,
     ABSENCES,
+    DUTIES,
+    REPORTING,
+    SUPERIORS,
+    EMERGENCY_ACCESS,
     PANEL_CAPACITIES,
     REFERRALS_MADE,
     RESTRICTIONS,
+    RELATIONS,
+    SECONDED,
+    DECIDED,
+    REVIEWED,
 )
 THEIRS = tuple(holding for holding in REGISTRY if not holding.about)
 REASSIGNED = tuple(holding for holding in REGISTRY if holding.passed_on or holding.serves_the_panel)

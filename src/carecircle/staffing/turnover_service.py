@@ -85,6 +85,8 @@ async def held_by(
         columns.ends_at > after,
         columns.starts_at < columns.ends_at,
     )
+    if holding.only and holding.named:
+        query = query.where(columns[holding.named].in_(holding.only))
     return await _read(db, query.order_by(columns.id), lock)
 
 

@@ -1,8 +1,9 @@
 """The circle of care as one relation: a `.sql` branch per mechanism and restriction, composed here and nowhere else.
 
 A branch of PATHS yields what a provider holds themselves; `standing_in.sql` who else has it, by coverage; `circle.sql`
-puts them together: patient_id, provider_id, basis, basis_id, under_id, via_id, direct, grants, starts_at, ends_at, and what
-ends_at was cut by (own_ends_at, rests_on, referral_id). RESTRICTIONS take rows away again.
+puts them together, and adds `emergency_access.sql`: patient_id, provider_id, basis, basis_id, under_id, via_id, despite,
+grants, starts_at, ends_at, and what ends_at was cut by (own_ends_at, rests_on, referral_id). RESTRICTIONS take rows away
+again, but for those that let in `despite` their kind.
 
 In a branch, `{x holds}` becomes what it means for a fact `x` to hold at the question's instant, as far as was believed;
 `{x of patient}` and `{x of provider}` that it is of the one asked about, or anything where nobody is named.
@@ -54,9 +55,11 @@ def circle(
         lead, paths_of = "x", None
         who = {"self": "x.provider_id", "v of one": "v.covered_provider_id = x.provider_id"}
     paths = _of("patient", patient, _of("provider", paths_of, _union(PATHS)))
+    personal = _of("patient", patient, _of("provider", provider, _sql("emergency_access")))
     parts = {
         "holders": "(" + filled(_sql("standing_in"), who) + ")",
         "paths": f"({paths})",
+        "emergency_access": personal,
         "rests on": _sql("rests_on"),
         "referred": _sql("referred"),
         "organization": organization,
@@ -73,7 +76,7 @@ def circle(
 def restrictions(
     *, organization: str, patient: str, provider: str, as_of: str | None, believed_at: str | None = None
 ) -> str:
-    """What takes a provider's rows for a patient away: all of them, or (`spares_nobody` false) those that are not direct.
+    """What takes away a provider's rows for a patient that do not let in despite it: its kind, and the row.
 
     The arguments are SQL expressions.
     """
@@ -87,6 +90,14 @@ def known_action(action: str, organization: str) -> str:
     return (
         f"({action} = any (array[{everybodys}]) or (select true from carecircle.policies y"
         f" where y.organization_id = {organization} and {action} = any (y.actions) and {{y holds}} limit 1) is not null)"
+    )
+
+
+def may_break_glass(provider: str, organization: str) -> str:
+    """Whether a provider is among those who may break the glass, wherever."""
+    return (
+        f"(select true from carecircle.duties d where d.organization_id = {organization} and d.provider_id = {provider}"
+        " and d.duty = 'break_glass' and {d holds} limit 1) is not null"
     )
 
 

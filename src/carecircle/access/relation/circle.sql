@@ -6,7 +6,7 @@ select x.patient_id, w.provider_id,
        coalesce(w.arrangement_id, x.basis_id) as basis_id,
        case when w.arrangement_id is null then x.under_id else x.basis_id end as under_id,
        case when w.arrangement_id is not null then w.holder_id end as via_id,
-       x.direct and w.arrangement_id is null as direct,
+       case when w.arrangement_id is null then x.despite else '{}' end as despite,
        {action} = any (x.scope) and (w.scope is null or {action} = any (w.scope)) as grants,
        greatest(x.starts_at, w.starts_at) as starts_at, least(x.own_ends_at, w.ends_at) as own_ends_at,
        least(x.ends_at, w.ends_at, {rests on}) as ends_at,
@@ -18,3 +18,5 @@ where (w.patient_id is null or w.patient_id = x.patient_id) and (w.care_team_id 
     select true from carecircle.access_restrictions o
     where o.organization_id = {organization} and o.provider_id = w.holder_id and o.patient_id = x.patient_id and {o holds}
     limit 1) is null)
+union all
+{emergency_access}

@@ -1,0 +1,1 @@
+"""Breaking the glass: emergency access, who decides about it, and what is told and reviewed afterwards."""

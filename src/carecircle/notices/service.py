@@ -1,0 +1,75 @@
+"""The outbox: putting down what is due, in the transaction that makes it due; claiming, settling and postponing it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from carecircle.identifiers import OrganizationId, new_id
+from carecircle.notices.tables import Due
+
+CHANNEL = "carecircle"
+"""What PostgreSQL notifies when something was put down or changed; the payload is an organization's id, nothing else."""
+LONGEST_WAIT = timedelta(minutes=1)
+
+
+async def put(
+    db: AsyncSession,
+    tenant: OrganizationId,
+    kind: str,
+    *,
+    subject_id: UUID,
+    due_at: datetime,
+    entry_id: UUID,
+    recipient_id: UUID | None = None,
+    address: str = "",
+) -> Due:
+    """Put down that something is due; it is, if and only if this transaction commits."""
+    due = Due(
+        organization_id=tenant, id=new_id(), kind=kind, subject_id=subject_id, recipient_id=recipient_id,
+        address=address, due_at=due_at, entry_id=entry_id,
+    )  # fmt: skip
+    db.add(due)
+    await db.flush()
+    return due
+
+
+async def wake(db: AsyncSession, tenant: OrganizationId) -> None:
+    """Tell whoever listens, at the commit, that something changed in this organization."""
+    await db.execute(text("select pg_notify(:channel, :tenant)"), {"channel": CHANNEL, "tenant": str(tenant)})
+
+
+async def claim(db: AsyncSession, tenant: OrganizationId) -> Due | None:
+    """One thing that is due by the database's clock, locked until the transaction ends; None when nothing is.
+
+    What somebody else has claimed is passed over.
+    """
+    return (
+        await db.scalars(
+            select(Due)
+            .where(Due.organization_id == tenant, Due.settled_at.is_(None), Due.due_at <= func.clock_timestamp())
+            .order_by(Due.due_at, Due.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+    ).first()
+
+
+async def settle(db: AsyncSession, due: Due, outcome: str) -> None:
+    """It was done; `outcome` is a code."""
+    due.settled_at = func.clock_timestamp()
+    due.attempts += 1
+    due.outcome = outcome
+    await db.flush()
+
+
+async def postpone(db: AsyncSession, due: Due, outcome: str) -> None:
+    """It could not be done; it is due again after 1, 2, 4, … seconds, a minute at most. `outcome` is a code."""
+    wait = min(timedelta(seconds=2 ** min(due.attempts, 10)), LONGEST_WAIT)
+    due.attempts += 1
+    due.outcome = outcome
+    due.due_at = func.clock_timestamp() + wait
+    await db.flush()
