@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from carecircle.access.service import Access
+from carecircle.access.service import Access, OnUnavailable
 from carecircle.database.crypto import Keyring
 from carecircle.database.reach import Reach
 from carecircle.database.revision import require_head
@@ -20,9 +20,13 @@ from carecircle.settings import Settings
 
 @dataclass(frozen=True)
 class CareCircle:
-    """The parts of a running carecircle: the app role's engine for changes, access for questions, the keys."""
+    """The parts of a running carecircle: the app role's engine for changes, access for questions, the keys.
+
+    `auditor` reads the audit trail of one organization at a time, for reports about it.
+    """
 
     engine: AsyncEngine
+    auditor: AsyncEngine
     access: Access
     keyring: Keyring
     reach: Reach
@@ -30,8 +34,12 @@ class CareCircle:
 
 
 @asynccontextmanager
-async def assemble(settings: Settings, reach: Reach) -> AsyncIterator[CareCircle]:
+async def assemble(
+    settings: Settings, reach: Reach, *, on_unavailable: OnUnavailable | None = None
+) -> AsyncIterator[CareCircle]:
     """Everything connected and checked; let go at the end of the block.
+
+    `on_unavailable` hears of every question that could not be answered (see Access).
 
     Raises DatabaseUnavailable, DatabaseNotMigrated or DatabaseRoleUnsafe before anybody is served.
     """
@@ -44,19 +52,30 @@ async def assemble(settings: Settings, reach: Reach) -> AsyncIterator[CareCircle
             await connection.close()
     keyring = Keyring.open(settings.home)
     engine = open_engine(reach)
-    access = open_access(settings, reach, keyring)
+    auditor = open_engine(reach, role="auditor", connections=1)
+    access = open_access(settings, reach, keyring, on_unavailable=on_unavailable)
     try:
-        yield CareCircle(engine, access, keyring, reach, settings)
+        yield CareCircle(engine, auditor, access, keyring, reach, settings)
     finally:
         await access.close()
         await engine.dispose()
+        await auditor.dispose()
 
 
-def open_access(settings: Settings, reach: Reach, keyring: Keyring) -> Access:
+def open_access(
+    settings: Settings,
+    reach: Reach,
+    keyring: Keyring,
+    *,
+    on_unavailable: OnUnavailable | None = None,
+) -> Access:
     """Access on connections of the deciding role; they open on first use."""
     address = reach.dsn("decider")
 
     async def connect() -> asyncpg.Connection:
         return await open_connection(address)
 
-    return Access(connect, keyring, lanes=settings.lanes, batch=settings.batch, timeout=settings.decision_timeout)
+    return Access(
+        connect, keyring, lanes=settings.lanes, batch=settings.batch, timeout=settings.decision_timeout,
+        on_unavailable=on_unavailable,
+    )  # fmt: skip

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import replace
-from datetime import datetime
-from typing import TypedDict, Unpack
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from uuid import UUID
 
 import asyncpg
+import structlog
 
 from carecircle.access.batch import Batcher, Connect
 from carecircle.access.decide import for_every_organization
@@ -28,11 +29,16 @@ from carecircle.actor import Actor, actor_of, organization_of
 from carecircle.database.constraints import translate
 from carecircle.database.crypto import Keyring
 from carecircle.directory.following_service import following
-from carecircle.errors import AccessUnavailable
+from carecircle.errors import AccessUnavailable, InvalidRequest
 from carecircle.identifiers import Identifier, new_id, parse_reference
 from carecircle.period import usable
 
+if TYPE_CHECKING:
+    from carecircle.services.emergency import Glass
+
 AnyId = UUID | str | Identifier
+OnUnavailable = Callable[[AccessUnavailable], None]
+log = structlog.get_logger("carecircle.access")
 _SURVIVOR_OF = following(organization="$1", wanted="$2", believed_at="$3")
 
 
@@ -54,11 +60,21 @@ class Access:
     """Asks, on connections of its own as carecircle_decider: a host's transaction neither delays nor undoes an answer.
 
     `connect` makes such a connection. Ids are ULIDs, UUIDs, `system|value` or a bare identifier. Every method raises
-    AccessUnavailable when the answer cannot be recorded: treat it as no, and tell an operator.
+    AccessUnavailable when the answer cannot be recorded: treat it as no, and tell an operator. `on_unavailable` is called
+    with every such error before it is raised, to ring a bell or show a ward its downtime procedure: it can change nothing,
+    and what it raises is only logged.
     """
 
     def __init__(
-        self, connect: Connect, keyring: Keyring, *, lanes: int = 1, batch: int = 128, timeout: float = 5.0
+        self,
+        connect: Connect,
+        keyring: Keyring,
+        *,
+        lanes: int = 1,
+        batch: int = 128,
+        timeout: float = 5.0,
+        on_unavailable: OnUnavailable | None = None,
+        glass: Callable[..., AbstractAsyncContextManager[Glass]] | None = None,
     ) -> None:
         async def serving() -> asyncpg.Connection:
             return await for_every_organization(await connect())
@@ -66,6 +82,8 @@ class Access:
         self._connect = serving
         self._keyring = keyring
         self._timeout = timeout
+        self._on_unavailable = on_unavailable
+        self._glass = glass
         self._batcher = Batcher(serving, lanes=lanes, most=batch, timeout=timeout)
         self._readers: list[asyncpg.Connection] = []
         self._reading = asyncio.Semaphore(4)
@@ -110,11 +128,13 @@ class Access:
 
         Asked about a record that was merged into another, it is asked again about that one: two questions, two entries.
         """
-        decision = await self._batcher.ask(question)
+        with self._told():
+            decision = await self._batcher.ask(question)
         if decision.code == "patient-merged":
             survivor = await self._survivor(question.organization_id, question.patient_id, question.believed_at)
             if survivor != question.patient_id:
-                return await self._batcher.ask(question._replace(patient_id=survivor))
+                with self._told():
+                    return await self._batcher.ask(question._replace(patient_id=survivor))
         return decision
 
     async def list_patients(self, provider: AnyId, action: str = "read", **said: Unpack[Circumstances]) -> Listing:
@@ -131,6 +151,27 @@ class Access:
             if survivor != asked:
                 return await self._list("providers", survivor, action, said)
         return listed
+
+    def break_glass(
+        self,
+        provider: AnyId,
+        patient: AnyId,
+        *,
+        reason: str,
+        note: str = "",
+        want: timedelta | None = None,
+        scope: Sequence[str] = ("read",),
+        **said: Any,
+    ) -> AbstractAsyncContextManager[Glass]:
+        """Emergency access for the length of a block: opened and told at its start, ended at its end, even when it fails.
+
+        `reason` is a code (BreakGlassReason, or one the policy adds), `note` the words beside it, `want` how long it is
+        wanted, 24 hours by default. `said` may name organization, actor, unit, attested and authenticated_at. Raises what
+        `EmergencyAccessManager.request_emergency_access` raises.
+        """
+        if self._glass is None:
+            raise InvalidRequest("Only an Access that carecircle.assemble made can break the glass.")
+        return self._glass(provider, patient, reason=reason, note=note, want=want, scope=scope, **said)
 
     async def close(self) -> None:
         """Answer who waits already, then let the connections go."""
@@ -203,19 +244,33 @@ class Access:
     @asynccontextmanager
     async def _reader(self) -> AsyncIterator[asyncpg.Connection]:
         """A connection for everything but the deciding statement, for no longer than a decision may take."""
+        with self._told():
+            try:
+                async with asyncio.timeout(self._timeout), self._reading:
+                    connection = await self._open_reader()
+                    try:
+                        yield connection
+                    except BaseException:
+                        connection.terminate()
+                        raise
+                    self._readers.append(connection)
+            except TimeoutError:
+                raise AccessUnavailable("The database took too long; nothing was decided.") from None
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+                raise translate(error) from None
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Where an answer cannot be had, whoever wants to hear of it does, before the caller."""
         try:
-            async with asyncio.timeout(self._timeout), self._reading:
-                connection = await self._open_reader()
+            yield
+        except AccessUnavailable as error:
+            if self._on_unavailable is not None:
                 try:
-                    yield connection
-                except BaseException:
-                    connection.terminate()
-                    raise
-                self._readers.append(connection)
-        except TimeoutError:
-            raise AccessUnavailable("The database took too long; nothing was decided.") from None
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
-            raise translate(error) from None
+                    self._on_unavailable(error)
+                except Exception as failure:  # noqa: BLE001  a bell that breaks must not change what the caller is told
+                    log.error("on_unavailable failed", kind=type(failure).__name__)  # noqa: TRY400  its text may hold anything
+            raise
 
     async def _open_reader(self) -> asyncpg.Connection:
         while self._readers:

@@ -12,14 +12,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from carecircle.database.constraints import translate, translated
-from carecircle.database.reach import Reach
+from carecircle.database.reach import Reach, Role
 from carecircle.identifiers import OrganizationId
 
 
-def open_engine(reach: Reach, *, connections: int = 5) -> AsyncEngine:
-    """The app role's engine. Connections open on first use; times are seconds."""
+def open_engine(reach: Reach, *, role: Role = "app", connections: int = 5) -> AsyncEngine:
+    """A role's engine; the app's, unless another is named. Connections open on first use; times are seconds."""
     return create_async_engine(
-        reach.as_role("app").set(drivername="postgresql+asyncpg"),
+        reach.as_role(role).set(drivername="postgresql+asyncpg"),
         pool_size=connections,
         max_overflow=5,
         pool_timeout=10,
