@@ -28,6 +28,8 @@ TARGETS: dict[Role, tuple[str, str]] = {
     "decider": ("patient_assignments", "provider_id"),
     "sealer": ("audit_events", "provider_id"),
     "auditor": ("audit_events", "provider_id"),
+    # It reads nothing but the outbox, and of that what NOTIFYING leaves out: it must not get at what a notice is about.
+    "notifier": ("emergency_access", "provider_id"),
 }
 
 COUNT = "select case when count(*) > 0 then 'LE' || 'AK' else 'none' end from"
@@ -99,7 +101,7 @@ SESSION = (
             " '00000000-0000-0000-0000-000000000000'; rollback to s; select * from @t@; commit; select * from @t@"),
     Attempt("an aborted transaction", "begin; select 1/0; rollback; select * from @t@"),
     *(Attempt(f"set role {role}", f"set role carecircle_{role}; select * from @t@")
-      for role in ("owner", "app", "decider", "sealer", "auditor", "admin")),
+      for role in ("owner", "app", "decider", "sealer", "auditor", "notifier", "admin")),
     Attempt("set role postgres", "set role postgres; select * from @t@"),
     Attempt("another session's authorization", "set session authorization carecircle_admin; select * from @t@;\n"
             "set session authorization carecircle_decider; select * from @t@"),
@@ -177,9 +179,32 @@ BECOMING = (
     Attempt("the setting that served all", "set carecircle.every_organization = 'on'; select * from @t@"),
 )  # fmt: skip
 
+_UNTOLD = ("id", "kind", "subject_id", "recipient_id", "address", "attempts", "outcome", "recorded_at", "entry_id")
+# Only the notifier, who may know for whom something is due, and when: never what, whom it tells, or what it is about.
+NOTIFYING = (
+    *(Attempt(f"the outbox's {column}", f"select '{column}', {column} from carecircle.outbox") for column in _UNTOLD),
+    *(Attempt(f"a guess at the outbox's {column}", "select case when count(*) = 0 then 'none' else 'LE' || 'AK' end"
+              f" from carecircle.outbox where organization_id = '@other@' and {column} is not null") for column in _UNTOLD),
+    Attempt("the outbox's order", "select due_at from carecircle.outbox order by subject_id"),
+    Attempt("the outbox by row", "select o from carecircle.outbox o"),
+    Attempt("the outbox as JSON", "select to_jsonb(o) from carecircle.outbox o"),
+    Attempt("the outbox's system columns", "select 'LE' || 'AK', ctid, xmin from carecircle.outbox"),
+    Attempt("copies of the outbox", "copy carecircle.outbox to stdout;\ncopy carecircle.outbox (organization_id, kind) to stdout"),
+    Attempt("something due, put down", "insert into carecircle.outbox (organization_id, id, kind, subject_id, due_at, entry_id)"
+            " values ('@other@', '@fact@', 'email', '@fact@', now(), '@fact@') returning 'LE' || 'AK'"),
+    Attempt("something due, settled", "update carecircle.outbox set settled_at = now() where organization_id = '@other@'"
+            " returning 'LE' || 'AK'"),
+    Attempt("something due, gone", "delete from carecircle.outbox where organization_id = '@other@' returning 'LE' || 'AK'"),
+    Attempt("something due, locked", "select 'LE' || 'AK' from carecircle.outbox for update"),
+)  # fmt: skip
+
 
 def attempts(role: Role, tables: list[str]) -> Iterator[Attempt]:
     """All attempts of one role: looks at every table and partition, then every trick on the role's own target."""
+    if role == "notifier":
+        # Whether another's rows are in the outbox is what it is there to see.
+        tables = [table for table in tables if table != "outbox"]
+        yield from NOTIFYING
     for table in tables:
         key = "id" if table == "organizations" else "organization_id"
         yield Attempt(f"all of {table}", f"table carecircle.{table};\ncopy carecircle.{table} to stdout;\n"

@@ -37,6 +37,7 @@ OTHERWISE = {
     "uuid": "gen_random_uuid()", "text": "{column} || 'x'", "text[]": "{column} || '{{order,share}}'",
     "timestamp with time zone": "case when {column} = 'infinity' then now() else {column} - interval '1 hour' end",
     "integer": "{column} + 1", "boolean": "not {column}", "jsonb": "'{{}}'", "xid8": "'3'",
+    "bytea": "coalesce({column}, '') || 'x'",
 }  # fmt: skip
 ENTRIES = (
     "update carecircle.audit_events set code = 'x'",

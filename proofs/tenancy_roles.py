@@ -38,7 +38,9 @@ NOT_DECIDED_ON = (
     "table carecircle.organizations", "table carecircle.audit_events", "table carecircle.care_teams",
     "table carecircle.findings", "table carecircle.provider_roles", "table carecircle.panel_capacities",
     "table carecircle.provider_absences", "table carecircle.care_team_closures", "table carecircle.specialties",
-    "table carecircle.reassignment_items", "select name from carecircle.providers",
+    "table carecircle.reassignment_items", "table carecircle.reporting_lines", "table carecircle.personal_relations",
+    "table carecircle.emergency_approvers", "table carecircle.emergency_notes", "table carecircle.outbox",
+    "select name from carecircle.providers",
     "select demographics from carecircle.patients", "select identifier from carecircle.patient_identifiers",
 )  # fmt: skip
 
@@ -61,7 +63,8 @@ async def looks_of_roles(at: Reach, tenants: Tenants, names: list[str]) -> Seen:
     """Every table as every role, in every kind of session. Where a role sees no table of its own tenant, it is blind."""
     seen = Seen()
     own, other = tenants.own, UUID(tenants.real["other"])
-    for role in ROLES:
+    await _notify_everybody(at, seen, {own, other}, names)
+    for role in [one for one in ROLES if one != "notifier"]:
         for named, due in ((None, set[UUID]()), (own, {own}), (other, {other})):
             for setting in ("", EVERY_ORGANIZATION):
                 async with session(at, role, named) as connection:
@@ -80,6 +83,21 @@ async def looks_of_roles(at: Reach, tenants: Tenants, names: list[str]) -> Seen:
                 seen.refused(f"{role}: {how}", await _refused(at, how, role))
     await _become_everywhere(at, tenants, seen, names)
     return seen
+
+
+async def _notify_everybody(at: Reach, seen: Seen, both: set[UUID], names: list[str]) -> None:
+    """The notifier sees for whom something is due, whichever tenant it names, and no row of another table."""
+    for named in (None, *both):
+        for setting in ("", EVERY_ORGANIZATION):
+            async with session(at, "notifier", named) as connection:
+                if setting:
+                    await connection.execute(setting)
+                if not await _shown(connection, seen, ["outbox"]) >= both:
+                    seen.blind.append("notifier does not see both tenants' outbox")
+                if await _shown(connection, seen, [name for name in names if name != "outbox"]):
+                    seen.leaked.append(f"notifier, {setting or 'plainly'}: saw rows beside the outbox")
+    for how in BECOMING:
+        seen.refused(f"notifier: {how}", await _refused(at, how, "notifier"))
 
 
 async def _become_everywhere(at: Reach, tenants: Tenants, seen: Seen, names: list[str]) -> None:

@@ -30,7 +30,7 @@ class People:
 
 def honest_facts(people: People) -> dict[str, Row]:
     """By table, what a fact says."""
-    one, two, _ = people.providers
+    one, two, third = people.providers
     patient, other_patient, third_patient = people.patients
     team, slug = people.team, people.slug
     end = people.now + timedelta(days=1)
@@ -68,6 +68,15 @@ def honest_facts(people: People) -> dict[str, Row]:
         },
         "access_restrictions": {"kind": "objection", "provider_id": one, "patient_id": patient, **since},
         "patient_labels": {"patient_id": patient, "label": "CEL", **since},
+        "duties": {"provider_id": two, "duty": "supervisor", "contact": f"duty@{slug}.example", **since},
+        "reporting_lines": {"provider_id": one, "reports_to_id": two, **since},
+        "personal_relations": {"provider_id": two, "patient_id": third_patient, "relation": "family", **since},
+        "emergency_access": {
+            "provider_id": third, "patient_id": patient, "state": "provisional", "mode": "provisional",
+            "scope": ["read"], "despite": ["sensitivity"], "reason_code": f"reason-{slug}",
+            "reason": f"reason of {slug}".encode(), "wanted_scope": ["read", "write"], "wanted_until": end,
+            "asked_at": people.now, "opened_at": people.now, "signals": [f"signal-{slug}"], "ends_at": end, **since,
+        },
     }  # fmt: skip
 
 
@@ -90,6 +99,19 @@ def honest_entities(people: People) -> dict[str, Row]:
         },
         "reassignment_outcomes": {
             "reassignment_id": reassignment, "item_id": item, "step": "apply", "outcome": f"done by {people.slug}",
+        },
+        "emergency_approvers": {
+            "id": uuid4(), "emergency_id": uuid4(), "provider_id": two, "duty": "supervisor", "duty_id": uuid4(),
+            "call_order": 1, "entry_id": uuid4(),
+        },
+        "emergency_notes": {
+            "id": uuid4(), "emergency_id": uuid4(), "kind": "asked", "provider_id": two,
+            "body": f"asked by {people.slug}".encode(), "entry_id": uuid4(),
+        },
+        # Not due for as long as anybody looks: nobody is to be told of it.
+        "outbox": {
+            "id": uuid4(), "kind": "email", "subject_id": uuid4(), "recipient_id": two,
+            "address": f"told@{people.slug}.example", "due_at": people.now + timedelta(days=1), "entry_id": uuid4(),
         },
     }  # fmt: skip
 

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from carecircle.period import Period as Period
     from carecircle.policy import Policy as Policy
     from carecircle.services import AssignmentValidator as AssignmentValidator
+    from carecircle.services import BreakGlassReason as BreakGlassReason
     from carecircle.services import CareTeamService as CareTeamService
     from carecircle.services import CrossCoverageManager as CrossCoverageManager
+    from carecircle.services import EmergencyAccessManager as EmergencyAccessManager
     from carecircle.services import PatientAssignmentService as PatientAssignmentService
     from carecircle.settings import Settings as Settings
 
@@ -42,7 +44,10 @@ _HOMES = {
     "identifiers": ("Identifier", "parse_reference", "to_text"),
     "period": ("FOREVER", "Period"),
     "policy": ("Policy",),
-    "services": ("AssignmentValidator", "CareTeamService", "CrossCoverageManager", "PatientAssignmentService"),
+    "services": (
+        "AssignmentValidator", "BreakGlassReason", "CareTeamService", "CrossCoverageManager", "EmergencyAccessManager",
+        "PatientAssignmentService",
+    ),
     "settings": ("Settings",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 import asyncpg
@@ -15,6 +15,7 @@ from carecircle.database.reach import Reach
 from carecircle.database.revision import require_head
 from carecircle.database.roles import check_role, open_connection
 from carecircle.database.session import open_engine
+from carecircle.services.emergency import Glass, GlassBreaker
 from carecircle.settings import Settings
 
 
@@ -53,7 +54,9 @@ async def assemble(
     keyring = Keyring.open(settings.home)
     engine = open_engine(reach)
     auditor = open_engine(reach, role="auditor", connections=1)
-    access = open_access(settings, reach, keyring, on_unavailable=on_unavailable)
+    access = open_access(
+        settings, reach, keyring, on_unavailable=on_unavailable, glass=GlassBreaker(engine, reach.dsn("notifier"))
+    )
     try:
         yield CareCircle(engine, auditor, access, keyring, reach, settings)
     finally:
@@ -68,6 +71,7 @@ def open_access(
     keyring: Keyring,
     *,
     on_unavailable: OnUnavailable | None = None,
+    glass: Callable[..., AbstractAsyncContextManager[Glass]] | None = None,
 ) -> Access:
     """Access on connections of the deciding role; they open on first use."""
     address = reach.dsn("decider")
@@ -77,5 +81,5 @@ def open_access(
 
     return Access(
         connect, keyring, lanes=settings.lanes, batch=settings.batch, timeout=settings.decision_timeout,
-        on_unavailable=on_unavailable,
+        on_unavailable=on_unavailable, glass=glass,
     )  # fmt: skip

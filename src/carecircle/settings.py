@@ -33,6 +33,22 @@ class Settings(BaseSettings):
     decision_timeout: float = Field(
         default=5.0, gt=0, le=60, description="Seconds a decision may take before nobody gets an answer."
     )
+    # What sending needs is read where it is sent (notices/): a mistake in it must not keep anybody from an answer.
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="The mail server: smtp://user:password@host:port (with STARTTLS) or smtps://user:password@host:port.",
+    )
+    mail_from: str | None = Field(default=None, description="The address from which notices are sent.")
+    webhook_url: str | None = Field(default=None, description="Where every event is posted, signed: https://host/path.")
+    webhook_secret: SecretStr | None = Field(
+        default=None, description="What it is signed with: whsec_ and 24 to 64 random bytes in base64."
+    )
+    webhook_over_http: bool = Field(
+        default=False, description="Whether events may go over plain http to another machine than this one."
+    )
+    public_url: str | None = Field(
+        default=None, description="Where people open what a notice is about; its links begin with this."
+    )
 
     @classmethod
     def read(cls) -> Settings:

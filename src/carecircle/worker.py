@@ -1,1 +1,222 @@
 """The notifier: sends what is due and takes the steps that are due, for every organization."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+import structlog
+
+from carecircle.actor import Actor, acting_as
+from carecircle.audit.metrics import NOTICES
+from carecircle.database.reach import Reach
+from carecircle.database.roles import check_role, open_connection
+from carecircle.database.session import open_engine, transaction
+from carecircle.emergency import escalation_service
+from carecircle.errors import CareCircleError, DatabaseNotMigrated, DatabaseRoleUnsafe, DatabaseUnavailable
+from carecircle.identifiers import OrganizationId, to_text
+from carecircle.notices.sending_service import Lane, Senders, claim_in, put_off, send
+from carecircle.notices.service import postpone, settle
+from carecircle.notices.watching_service import Outbox, watching
+from carecircle.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+    from carecircle.notices.tables import Due
+
+NOTIFIER = Actor.service("notifier")
+LONGEST_SLEEP = 5.0
+"""Seconds after which it looks, also when nothing was told: whoever put something down may have been cut off."""
+FIRST_RETRY, LAST_RETRY = 0.2, 5.0
+LONGEST_STEP = 30.0
+"""Seconds a step may take: a lock that somebody holds must not stop the steps behind it."""
+SIDE_BY_SIDE = 3
+"""Rows of one lane worked on at once: over all organizations, and within one."""
+GRACE = 10.0
+
+STEPS: Mapping[str, Callable[[AsyncSession, OrganizationId, Due], Awaitable[str]]] = {
+    "unacknowledged": escalation_service.unacknowledged,
+    "undecided": escalation_service.undecided,
+    "relationship": escalation_service.relationship,
+    "review-due": escalation_service.review_due,
+}
+"""What is done when a step is due; each acts, puts down what follows, and gives the outcome's code."""
+
+log = structlog.get_logger("carecircle.worker")
+
+
+class Worker:
+    """Does what is due, row by row, each in a transaction of its own; what fails is put off and stops nothing else."""
+
+    def __init__(self, engine: AsyncEngine, senders: Senders) -> None:
+        self.stirred = asyncio.Event()
+        self._engine = engine
+        self._senders = senders
+        self._room = {lane: asyncio.Semaphore(SIDE_BY_SIDE) for lane in Lane}
+        self._running: dict[tuple[OrganizationId, Lane, int], asyncio.Task[None]] = {}
+        self._again: set[tuple[OrganizationId, Lane, int]] = set()
+
+    async def do_one(self, tenant: OrganizationId, lane: Lane) -> bool:
+        """Claim what is due next in a lane and do it; whether there was any. Raises DatabaseUnavailable and its kin."""
+        due_id = kind = None
+        try:
+            async with transaction(self._engine, tenant) as db:
+                due = await claim_in(db, tenant, lane)
+                if due is None:
+                    return False
+                due_id, kind = due.id, due.kind
+                outcome = await self._act(db, tenant, lane, due)
+        except Exception as error:
+            if due_id is None:
+                raise
+            outcome = "failed"
+            # What the error says may be about a patient; its name is not.
+            log.warning("put off", kind=kind, outbox_id=to_text(due_id), error=_name(error))
+            async with transaction(self._engine, tenant) as db:
+                await put_off(db, tenant, due_id, outcome)
+        if lane is not Lane.step:
+            NOTICES.labels(lane.value, outcome).inc()
+        log.info("done", kind=kind, outbox_id=to_text(due_id), outcome=outcome)
+        return True
+
+    async def _act(self, db: AsyncSession, tenant: OrganizationId, lane: Lane, due: Due) -> str:
+        if lane is not Lane.step:
+            return await send(db, due, self._senders)
+        step = STEPS.get(due.kind)
+        if step is None:  # put down by a version that knows more: left to a worker of that version
+            await postpone(db, due, "unknown-kind")
+            return "unknown-kind"
+        with acting_as(organization=tenant, actor=NOTIFIER):
+            async with asyncio.timeout(LONGEST_STEP):
+                outcome = await step(db, tenant, due)
+        await settle(db, due, outcome)
+        return outcome
+
+    async def do_all(self, tenant: OrganizationId) -> int:
+        """Everything that is due for one organization now; how many rows."""
+        done = 0
+        for lane in Lane:
+            while await self.do_one(tenant, lane):
+                done += 1
+        return done
+
+    async def watch(self, outbox: Outbox, stop: asyncio.Event) -> None:
+        """Begin what is due whenever something is told, becomes due, or a while has passed. Raises DatabaseUnavailable."""
+        while not stop.is_set():
+            self.stirred.clear()
+            waiting = await outbox.waiting()
+            for tenant in waiting.organizations:
+                self._begin(tenant)
+            seconds = LONGEST_SLEEP if waiting.next_in is None else min(waiting.next_in, LONGEST_SLEEP)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self.stirred.wait()
+
+    def _begin(self, tenant: OrganizationId) -> None:
+        for lane in Lane:
+            for number in range(SIDE_BY_SIDE):
+                key = (tenant, lane, number)
+                if key in self._running:
+                    self._again.add(key)  # it may have looked just before this was put down
+                else:
+                    self._running[key] = asyncio.create_task(self._drain(key))
+
+    async def _drain(self, key: tuple[OrganizationId, Lane, int]) -> None:
+        """Do what is due in a lane until none is left. Organizations take turns, row by row."""
+        tenant, lane, _ = key
+        worked = False
+        try:
+            while True:
+                self._again.discard(key)
+                async with self._room[lane]:
+                    found = await self.do_one(tenant, lane)
+                worked |= found
+                if not found and key not in self._again:
+                    return
+        except Exception as error:  # noqa: BLE001  the last door of a task; it is begun again when the outbox is looked at
+            log.warning("interrupted", lane=lane.value, error=_name(error))
+        finally:
+            del self._running[key]
+            self._again.discard(key)
+            if worked:  # what follows from it may be due before anybody says so
+                self.stirred.set()
+
+    async def finish(self) -> None:
+        """Let what is being done come to its end, for a while; the rest is undone and stays due."""
+        running = list(self._running.values())
+        if not running:
+            return
+        _, late = await asyncio.wait(running, timeout=GRACE)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+
+async def work_once(settings: Settings, at: Reach) -> int:
+    """Do what is due now, for every organization, and how many rows that was.
+
+    Raises InvalidSetting, DatabaseUnavailable, DatabaseNotMigrated or DatabaseRoleUnsafe.
+    """
+    async with _worker(settings, at) as worker, watching(at, worker.stirred.set) as outbox:
+        waiting = await outbox.waiting()
+        return sum([await worker.do_all(tenant) for tenant in waiting.organizations])
+
+
+async def run_worker(settings: Settings, at: Reach, *, stop: asyncio.Event) -> None:
+    """Do what is due, as soon as it is, until `stop` is set. Several may run side by side; each row is done by one of them.
+
+    While the database is away it waits for it, also at the start. A row is done again when the process ends before its
+    transaction does. Raises InvalidSetting, and at the start DatabaseNotMigrated or DatabaseRoleUnsafe.
+    """
+    async with _worker(settings, at) as worker:
+        stopping = asyncio.create_task(stop.wait())
+        stopping.add_done_callback(lambda _: worker.stirred.set())
+        retry, started = FIRST_RETRY, False
+        try:
+            while not stop.is_set():
+                try:
+                    async with watching(at, worker.stirred.set) as outbox:
+                        if not started:
+                            await _require_safe(at)
+                        log.info("watching")
+                        retry, started = FIRST_RETRY, True
+                        await worker.watch(outbox, stop)
+                except (DatabaseNotMigrated, DatabaseRoleUnsafe, DatabaseUnavailable) as error:
+                    if not started and type(error) is not DatabaseUnavailable:
+                        raise
+                    log.warning("the outbox cannot be looked at", code=error.code, retry_in=retry)
+                    await asyncio.wait([stopping], timeout=retry)
+                    retry = min(2 * retry, LAST_RETRY)
+        finally:
+            stopping.cancel()
+            await worker.finish()
+
+
+@asynccontextmanager
+async def _worker(settings: Settings, at: Reach) -> AsyncIterator[Worker]:
+    senders = Senders.of(settings)
+    for channel, configured in (("email", senders.mail), ("webhook", senders.hook)):
+        if configured is None:
+            log.warning("not configured: its notices wait", channel=channel)
+    engine = open_engine(at, connections=len(Lane) * SIDE_BY_SIDE)
+    try:
+        yield Worker(engine, senders)
+    finally:
+        await engine.dispose()
+
+
+async def _require_safe(at: Reach) -> None:
+    connection = await open_connection(at.dsn("app"))
+    try:
+        await check_role(connection)
+    finally:
+        await connection.close()
+
+
+def _name(error: BaseException) -> str:
+    return error.code if isinstance(error, CareCircleError) else type(error).__qualname__

@@ -155,7 +155,19 @@ ROUTES = (
     _read("/v1/policy/versions"),
     Route("POST", "/v1/patients/merge", {"patient": "{twin}", "into": "{ines}"}, entry="patients-merged"),
     Route("POST", "/v1/patients/unmerge", {"patient": "{twin}"}, entry="patients-unmerged"),
+    Route("POST", "/v1/patients/{ines}/discharge"),
+    _read("/v1/break-glass/figures", changes=True),
 )  # fmt: skip
+
+# What is done by a person as themselves, or told to them; test_break_glass.py and test_live.py go through it.
+BY_PERSONS = frozenset(
+    {"POST /v1/break-glass", "GET /v1/break-glass", "GET /v1/break-glass/events"}
+    | {f"GET /v1/break-glass/{{}}{what}" for what in ("", "/report")}
+    | {
+        f"POST /v1/break-glass/{{}}/{what}"
+        for what in ("acknowledgement", "answer", "approval", "denial", "end", "extension", "question", "review")
+    }
+)
 
 PEOPLE = ("adams", "brown", "chen", "dana")
 PATIENTS = ("ines", "twin")

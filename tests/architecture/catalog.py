@@ -11,13 +11,18 @@ import asyncpg
 from carecircle.database.reach import Reach, dsn
 from carecircle.database.roles import EVERYWHERE
 
-SERVING = f"'carecircle_app', 'carecircle_decider', '{EVERYWHERE}', 'carecircle_sealer', 'carecircle_auditor'"
+SERVING = (
+    f"'carecircle_app', 'carecircle_decider', '{EVERYWHERE}', 'carecircle_sealer', 'carecircle_auditor',"
+    " 'carecircle_notifier'"
+)
 # organizations is the reference table: its own id is the tenant. schema_version is Alembic's and holds no row of anybody.
 TENANT_TABLES = """select c.oid, c.relname, c.relkind, c.relrowsecurity, c.relforcerowsecurity, c.relacl, c.relowner,
          c.relispartition
   from pg_class c
   where c.relnamespace = 'carecircle'::regnamespace and c.relkind in ('r', 'p')
     and c.relname <> 'schema_version'"""
+
+OURS = "c.relnamespace = 'carecircle'::regnamespace"
 
 
 @dataclass(frozen=True)
@@ -272,8 +277,44 @@ RULES = (
             where polrelid in (select oid from pg_class where relnamespace = 'carecircle'::regnamespace)
               and coalesce(pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))
                   !~ 'current_organization'
-              and polroles <> array[(select oid from pg_roles where rolname = '{EVERYWHERE}')]""",
-        ("create policy planted on carecircle.care_teams for select to carecircle_auditor using (true)",),
+              and polroles <> array[(select oid from pg_roles where rolname = '{EVERYWHERE}')]
+              and not (polrelid = 'carecircle.outbox'::regclass and polcmd = 'r'
+                       and polroles = array[(select oid from pg_roles where rolname = 'carecircle_notifier')])""",
+        (
+            "create policy planted on carecircle.care_teams for select to carecircle_auditor using (true)",
+            "create policy planted on carecircle.care_teams for select to carecircle_notifier using (true)",
+            "create policy planted on carecircle.outbox for update to carecircle_notifier using (true)",
+            "create policy planted on carecircle.outbox for select to carecircle_auditor using (true)",
+        ),
+    ),
+    Rule(
+        "the notifier reads for whom something is due, and when, and nothing else",
+        f"""select relname || ' ' || coalesce(attname, '') || ' ' || privilege_type from (
+              select c.relname, null::name as attname, a.privilege_type, a.grantee
+              from pg_class c, aclexplode(c.relacl) a where {OURS}
+              union all
+              select c.relname, t.attname, a.privilege_type, a.grantee
+              from pg_class c join pg_attribute t on t.attrelid = c.oid, aclexplode(t.attacl) a where {OURS}
+            ) told
+            where grantee = (select oid from pg_roles where rolname = 'carecircle_notifier')
+              and (relname, coalesce(attname, ''), privilege_type) not in (
+                ('schema_version', '', 'SELECT'), ('outbox', 'organization_id', 'SELECT'),
+                ('outbox', 'due_at', 'SELECT'), ('outbox', 'settled_at', 'SELECT'))
+            union all
+            select 'function ' || p.proname from pg_proc p
+            where p.pronamespace = 'carecircle'::regnamespace and has_function_privilege('carecircle_notifier', p.oid, 'EXECUTE')
+            union all
+            select 'creates in the schema' where has_schema_privilege('carecircle_notifier', 'carecircle', 'CREATE')""",
+        (
+            "grant select on carecircle.outbox to carecircle_notifier",
+            "grant select (kind) on carecircle.outbox to carecircle_notifier",
+            "grant update (settled_at) on carecircle.outbox to carecircle_notifier",
+            "grant insert on carecircle.outbox to carecircle_notifier",
+            "grant select on carecircle.emergency_access to carecircle_notifier",
+            "grant select (organization_id) on carecircle.duties to carecircle_notifier",
+            "grant execute on function carecircle.current_organization() to carecircle_notifier",
+            "grant create on schema carecircle to carecircle_notifier",
+        ),
     ),
     Rule(
         "only carecircle_app writes facts and entities; the decider inserts entries, others nothing",

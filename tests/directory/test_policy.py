@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,7 +29,7 @@ from carecircle.directory.policy_service import (
 from carecircle.errors import InvalidPeriod, InvalidPolicy, InvalidRequest, RulesViolated
 from carecircle.identifiers import CareTeamId
 from carecircle.period import FOREVER
-from carecircle.policy import Policy
+from carecircle.policy import OVERRIDABLE, RANGES, Policy
 from carecircle.restrictions.service import suspend
 from tests.conftest import Hospital
 
@@ -45,6 +46,23 @@ FULL = {
     "conflicting_roles": [["attending", "resident"], ["nurse", "attending"]],
     "referral_from_primary": False,
     "longest_specialist_days": 90,
+    "emergency_mode": "immediate",
+    "emergency_modes": {"CEL": "gated", "family": "provisional"},
+    "emergency_life_threat_opens": True,
+    "emergency_provisional_minutes": 20,
+    "emergency_waiting_minutes": 90,
+    "emergency_longest_hours": 12,
+    "emergency_scope": ["read", "write", "prescribe"],
+    "emergency_overrides": ["sensitivity", "objection"],
+    "emergency_reasons": ["evacuation"],
+    "emergency_demands": ["attestation", "sign-in", "words"],
+    "emergency_sign_in_minutes": 10,
+    "emergency_acknowledge_minutes": 3,
+    "emergency_decide_minutes": 6,
+    "emergency_open_at_once": 2,
+    "emergency_opened_a_day": 4,
+    "emergency_opened_by_unit_an_hour": 9,
+    "privacy_office_email": "privacy@hospital.example",
 }
 
 
@@ -74,6 +92,7 @@ async def create_team_of(hospital: Hospital) -> CareTeamId:
 def test_a_document_says_all_of_a_policy() -> None:
     policy = parse_policy(FULL)
     assert document_of(policy) == FULL
+    assert FULL.keys() == {field.name for field in fields(Policy)} - {"version"}, "some key is not tried"
     assert policy.conflicting_roles == (("attending", "resident"), ("nurse", "attending"))
     assert parse_policy({}) == Policy()
     assert parse_policy(document_of(Policy())) == Policy()
@@ -105,12 +124,59 @@ def test_a_document_says_all_of_a_policy() -> None:
         ({"conflicting_roles": [["nurse"]]}, "conflicting_roles"),
         ({"roles_held_once": [""]}, "roles_held_once"),
         ({"coverage_credentials": [object()]}, "JSON"),
+        ({"emergency_mode": "always"}, "emergency_mode"),
+        ({"emergency_mode": None}, "emergency_mode"),
+        ({"emergency_modes": {"CEL": "never"}}, "emergency_modes"),
+        ({"emergency_modes": {"VIP": "gated"}}, "'VIP'"),
+        ({"emergency_modes": ["gated"]}, "emergency_modes"),
+        ({"emergency_life_threat_opens": 1}, "emergency_life_threat_opens"),
+        ({"emergency_scope": []}, "emergency_scope"),
+        ({"emergency_scope": ["write"]}, "emergency_scope: it has at least read"),
+        ({"emergency_scope": ["read", "prescribe"]}, "'prescribe'"),
+        ({"emergency_overrides": ["suspension"]}, "'suspension'"),
+        ({"emergency_reasons": ["Life threat"]}, "'Life threat'"),
+        ({"emergency_reasons": [""]}, "emergency_reasons"),
+        ({"emergency_demands": ["password"]}, "'password'"),
+        ({"emergency_acknowledge_minutes": 6}, "emergency_acknowledge_minutes"),
+        ({"emergency_decide_minutes": 1}, "emergency_acknowledge_minutes"),
+        *(
+            ({"privacy_office_email": wrong}, "privacy_office_email")
+            for wrong in ("privacy", "a@b@c", "a b@c", "a@b\nBcc: x@y", "a" * 250 + "@b.example", 7)
+        ),
     ],
 )
 def test_a_document_that_is_no_policy_is_refused_by_name(document: dict[str, Any], named: str) -> None:
     with pytest.raises(InvalidPolicy) as refused:
         parse_policy(document)
     assert named in refused.value.message
+
+
+@pytest.mark.parametrize("key", RANGES)
+def test_a_number_lies_within_its_range(key: str) -> None:
+    least, most = RANGES[key]
+    # What must not be longer than another is tried beside the longest of that.
+    beside = {"emergency_decide_minutes": 60} if key == "emergency_acknowledge_minutes" else {}
+    beside |= {"emergency_acknowledge_minutes": 1} if key == "emergency_decide_minutes" else {}
+    for number in (least, most):
+        assert getattr(parse_policy({**beside, key: number}), key) == number
+    for wrong in (least - 1, most + 1, str(least), float(least), True, None):
+        with pytest.raises(InvalidPolicy) as refused:
+            parse_policy({**beside, key: wrong})
+        assert key in refused.value.message
+
+
+def test_no_policy_spares_emergency_access_its_end_or_overrides_a_suspension() -> None:
+    assert RANGES["emergency_longest_hours"] == (1, 72), "the constraint says 72 hours as well"
+    assert "suspension" not in OVERRIDABLE
+
+
+def test_of_several_labels_the_strictest_mode_counts() -> None:
+    policy = parse_policy({"emergency_mode": "provisional", "emergency_modes": {"CEL": "gated", "PSY": "immediate"}})
+    for sensitive, mode in (
+        ((), "provisional"), (("R",), "provisional"), (("PSY",), "immediate"), (("PSY", "R"), "immediate"),
+        (("PSY", "CEL"), "gated"), (("CEL", "PSY"), "gated"),
+    ):  # fmt: skip
+        assert policy.emergency_mode_for(sensitive) == mode, sensitive
 
 
 def test_the_limits_themselves_are_allowed() -> None:

@@ -18,20 +18,28 @@ from carecircle.care_teams.team_service import close_team, create_team, reopen_t
 from carecircle.coverage.service import arrange_coverage, end_coverage
 from carecircle.database.session import enter_tenant, instant, one_change
 from carecircle.directory.credential_service import add_credential, end_credential
+from carecircle.directory.duty_service import add_duty, end_duty
 from carecircle.directory.policy_service import set_policy
+from carecircle.emergency.deciding_service import approve, deny
+from carecircle.emergency.ending_service import end
+from carecircle.emergency.opening_service import request
 from carecircle.identifiers import new_id
 from carecircle.period import FOREVER
 from carecircle.referrals.service import end_referral, redirect_referral, refer
 from carecircle.restrictions.service import label, lift, object_to, suspend
 from carecircle.staffing.merge_service import merge_patients, unmerge_patients
 from tests.model.reference_around import Model
+from tests.model.reference_emergency import GATED, GRANTED
+
+# How long is approved, by the word for it; otherwise as long as was asked.
+HOURS: dict[str | None, float] = {"shorter": 2, "longer": 100}
 
 
 @dataclass(frozen=True)
 class Order:
     """A command with real ids and real instants, and (`…_number`) the numbers by which the model knows the same.
 
-    `referral`, `arrangement` and `restriction` are the one that `row` chooses among those made so far.
+    `referral`, `arrangement`, `restriction`, `duty` and `emergency` are the one that `row` chooses among those made so far.
     """
 
     organization: UUID
@@ -43,6 +51,8 @@ class Order:
     referral: UUID
     arrangement: UUID
     restriction: UUID
+    duty: UUID
+    emergency: UUID
     patient_number: Any
     provider_number: Any
     team_number: Any
@@ -55,6 +65,7 @@ class Order:
     scope: tuple[str, ...] | None
     rests_on: tuple[str, ...] | None
     row: int
+    despite: tuple[str, ...]
 
 
 # What a service gave back: a row or rows it made or found, whether it changed anything, or the id of a team it made.
@@ -165,11 +176,21 @@ SERVED: dict[str, Serve] = {
         document={
             "actions": list(o.scope or ()), "coverage_grace_minutes": o.row, "referral_from_primary": False,
             "conflicting_roles": [], "coverage_credentials": list(o.rests_on or ()),
+            "emergency_scope": sorted(GRANTED), "emergency_modes": {GATED: "gated"},
+            "emergency_overrides": list(o.despite),
         },
         starts_at=o.starts,
     ),
     "merge_patients": lambda db, o: _changed(merge_patients(db, patient=o.patient, into=o.other)),
     "unmerge_patients": lambda db, o: _changed(unmerge_patients(db, patient=o.patient)),
+    "add_duty": lambda db, o: add_duty(db, provider=o.provider, duty=o.kind, starts_at=o.starts, ends_at=o.ends),
+    "end_duty": lambda db, o: _changed(end_duty(db, duty_id=o.duty)),
+    "request_access": lambda db, o: request(
+        db, patient=o.patient, provider=o.provider, reason_code="transfer", scope=o.scope or ("read",)
+    ),
+    "approve_access": lambda db, o: approve(db, emergency_id=o.emergency, approver=o.provider, hours=HOURS.get(o.kind)),
+    "deny_access": lambda db, o: deny(db, emergency_id=o.emergency, approver=o.provider, words="No."),
+    "end_access": lambda db, o: end(db, emergency_id=o.emergency, provider=o.provider),
 }  # fmt: skip
 
 
@@ -223,7 +244,15 @@ MODELLED: dict[str, Callable[[Model, datetime, Order], bool]] = {
     "suspend": lambda m, now, o: m.restrict(now, "suspension", None, o.provider_number, None, o.starts, o.ends),
     "label": lambda m, now, o: m.restrict(now, "label", o.patient_number, None, o.code, o.starts, o.ends),
     "lift": lambda m, now, o: m.lift(now, o.row),
-    "set_policy": lambda m, now, o: m.set_policy(now, o.scope or (), o.row, o.rests_on or (), o.starts),
+    "set_policy": lambda m, now, o: m.set_policy(now, o.scope or (), o.row, o.rests_on or (), o.starts, o.despite),
     "merge_patients": lambda m, now, o: m.merge_patients(now, o.patient_number, o.other_number),
     "unmerge_patients": lambda m, now, o: m.unmerge_patients(now, o.patient_number),
+    "add_duty": lambda m, now, o: m.add_duty(now, o.provider_number, o.kind, o.starts, o.ends),
+    "end_duty": lambda m, now, o: m.end_duty(now, o.row),
+    "request_access": lambda m, now, o: m.request_access(
+        now, o.patient_number, o.provider_number, o.scope or ("read",)
+    ),
+    "approve_access": lambda m, now, o: m.approve_access(now, o.row, o.provider_number, HOURS.get(o.kind)),
+    "deny_access": lambda m, now, o: m.deny_access(now, o.row, o.provider_number),
+    "end_access": lambda m, now, o: m.end_access(now, o.row, o.provider_number),
 }  # fmt: skip

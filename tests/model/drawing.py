@@ -27,6 +27,7 @@ NEEDS = (
 COVERAGE_TYPES = ("full", "full", "full", "urgent", "on_call")
 LABELS = ("R", "CEL", "EMP", "PSY", "HIV", "SUD")
 GRACES = (0, 30, 30, 240)
+OVERRIDES = (None, (), ("sensitivity",), ("objection",), ("objection", "sensitivity"))
 
 
 def _when(r: Random) -> When | None:
@@ -309,7 +310,7 @@ def policy(r: Random) -> Command:
     """`row` is the grace in minutes, `scope` the actions that are added."""
     return Command(
         "set_policy", scope=r.choice(((), (POLICY_ACTION,), (POLICY_ACTION,))), row=r.choice(GRACES),
-        starts=_ahead(r) if r.random() < 0.3 else None,
+        starts=_ahead(r) if r.random() < 0.3 else None, despite=r.choice(OVERRIDES),
     )  # fmt: skip
 
 

@@ -59,6 +59,19 @@ from tests.model.drawing import (
     unmerged,
     unseated,
 )
+from tests.model.drawing_emergency import (
+    access_approved,
+    access_denied,
+    access_ended,
+    access_requested,
+    any_access_requested,
+    any_duty,
+    any_label,
+    duty_ended,
+    may_break_glass,
+    overriding,
+    supervisor,
+)
 from tests.model.histories import ACTIONS, POLICY_ACTION, PROVIDERS, UNKNOWN_ACTIONS, Command, History, Moment
 
 Draw = Callable[[Random], Command]
@@ -67,6 +80,7 @@ ANYTHING: Sequence[Draw] = (
     primary, primary, assignment, assignment, ended, cancelled, any_seat, any_seat, any_looked_after, any_looked_after,
     unseated, left, team, closed, credential, struck_off, referral, coverage, coverage, coverage_ended, objection,
     suspension, label, lifted, policy, merged, rested, referred, rested_seat,
+    any_duty, any_duty, duty_ended, any_access_requested, any_access_requested, access_approved, access_denied, access_ended,
 )  # fmt: skip
 
 Family = tuple[Sequence[Sequence[Draw]], Sequence[Draw], int]
@@ -125,6 +139,44 @@ FAMILIES: Sequence[Family] = (
     (
         ((lasting,), (lasting, looked_after, label, coverage), (merged,)),
         (merged, unmerged, unmerged, lasting, looked_after, objection, label, ended, seat, referral, primary),
+        5,
+    ),
+    # Broken glass is decided about; it meets restrictions, whom it is not passed on to, and other ways in.
+    (
+        ((may_break_glass,), (supervisor,), (access_requested,), (access_approved, access_denied, access_ended)),
+        (access_approved, access_denied, access_ended, access_requested, objection, lifted, any_duty, duty_ended),
+        4,
+    ),
+    (
+        (
+            (may_break_glass,),
+            (supervisor,),
+            (overriding, overriding, any_label),
+            (access_requested,),
+            (access_approved,),
+        ),
+        (objection, any_label, suspension, lifted, overriding, access_requested, access_denied, coverage),
+        4,
+    ),
+    (
+        (
+            (may_break_glass,),
+            (supervisor,),
+            (access_requested,),
+            (access_approved, stand_in),
+            (stand_in, lasting, seat),
+        ),
+        (stand_in, coverage, lasting, access_denied, looked_after, objection, any_label, any_access_requested),
+        4,
+    ),
+    (
+        ((may_break_glass,), (supervisor,), (access_requested,), (merged,)),
+        (merged, unmerged, unmerged, access_approved, access_denied, access_requested, access_ended, objection),
+        5,
+    ),
+    (
+        ((any_duty,), (any_duty, suspension)),
+        (any_duty, any_duty, duty_ended, suspension, lifted, any_access_requested),
         5,
     ),
 )

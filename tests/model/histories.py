@@ -37,7 +37,8 @@ class Command:
     """One change; a field that the named command does not know is left at its default.
 
     `other` is a second person (who is stood in for, who refers, the survivor of a merge); `row` chooses among those on
-    record; `kind` is an assignment's type, a role, a credential's kind, a label; `code` a credential's or a specialty's.
+    record; `kind` is an assignment's type, a role, a credential's kind, a duty; `code` a credential's, a specialty's, a label;
+    `despite` what emergency access is to override.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Command:
     rests_on: tuple[str, ...] | None = None
     patients: tuple[int, ...] | None = None
     row: int | None = None
+    despite: tuple[str, ...] | None = None
 
     def __str__(self) -> str:
         said = {field: getattr(self, field) for field in self.__dataclass_fields__ if field != "name"}

@@ -67,6 +67,7 @@ def _anywhere(fact: str, alias: str) -> Mutant:
     return _mutant(f"{fact}: organization dropped", rf"\b{alias}\.organization_id = {ORGANIZATION} and (?!p\.id)", "")
 
 
+_ALSO = "(c.despite || '{sensitivity}'::text[])"
 # A stand-in of a stand-in, as if the second arrangement were the first one's.
 _USED = "organization_id, id, covering_provider_id, patient_id, care_team_id, scope, starts_at, ends_at, duty_ends_at, rests_on"
 _USED += ", recorded_at, superseded_at"
@@ -82,6 +83,9 @@ CLOCKS: Sequence[Mutant] = (
     *_of("assignment", "a", is_cut=True), *_of("team's patient", "p", is_cut=True), *_of("seat", "m", is_cut=True),
     *_of("coverage", "v", is_cut=True), *_of("credential", "k", is_cut=True), *_of("referral", "f", is_cut=True),
     *_of("objection or suspension", "o"), *_of("label", "l"), *_of("policy", "y"), *_believed("merge", "g"),
+    *_of("emergency access", "e", is_cut=True),
+    # Of a duty only the present is asked: to begin or end exactly then, it would have to know when that will be.
+    *(one for one in _of("duty", "d") if one.name.endswith(("before it begins", "never ends", "still count", "altogether"))),
     _mutant("as_of ignored", rf"((?:starts_at <=|ends_at >)) {AS_OF}", r"\1 statement_timestamp()"),
     _mutant("believed_at ignored", rf"((?:recorded_at <=|superseded_at >)) {BELIEVED_AT}", r"\1 statement_timestamp()"),
     _mutant("believed at as_of", r"((?:recorded_at <=|superseded_at >)) q\.believed_at", r"\1 q.as_of"),
@@ -90,7 +94,10 @@ CLOCKS: Sequence[Mutant] = (
 WHOSE: Sequence[Mutant] = (
     _anywhere("assignment", "a"), _anywhere("team's patient", "p"), _anywhere("coverage", "v"),
     _anywhere("credential", "k"), _anywhere("objection or suspension", "o"), _anywhere("label", "l"),
-    _anywhere("policy", "y"), _anywhere("merge", "g"),
+    _anywhere("policy", "y"), _anywhere("merge", "g"), _anywhere("emergency access", "e"), _anywhere("duty", "d"),
+    _mutant("emergency access to another patient", r"\be\.patient_id = (?:q\.patient_id|\$3)", "true"),
+    _mutant("emergency access of another provider", r"\be\.provider_id = (?:q\.provider_id|\$3)", "true"),
+    _mutant("another's duty to break the glass", r"\bd\.provider_id = q\.provider_id", "true"),
     _mutant("team join: organization dropped", r"m\.organization_id = p\.organization_id and ", ""),
     _mutant("team join: team dropped", r"m\.care_team_id = p\.care_team_id", "true"),
     _mutant("assignment of another patient", r"\ba\.patient_id = (?:q\.patient_id|\$3)", "true"),
@@ -171,16 +178,17 @@ MECHANISMS: Sequence[Mutant] = (
     _mutant("coverage: objection to the covered one ignored", r"\(w\.arrangement_id is null or \(\s+select", r"(true or (select"),
     _mutant("coverage: objection to the other one asked", r"o\.provider_id = w\.holder_id", "o.provider_id = w.provider_id"),
     _mutant("coverage: anybody's objection passes nothing on", r"o\.patient_id = x\.patient_id", "true"),
-    _mutant("coverage passes by labels", r"x\.direct and w\.arrangement_id is null as direct", "x.direct as direct"),
-    _mutant("a seat passes by labels", r"false as direct, m\.care_team_id", "true as direct, m.care_team_id"),
-    _mutant("a label keeps out everybody", r"c\.direct or r\.held = 0", "r.held = 0", r"r\.spares_nobody or not c\.direct", "true"),
+    _mutant("coverage passes by labels", r"case when w\.arrangement_id is null then x\.despite else '\{\}' end", "x.despite"),
+    _mutant("a seat passes by labels", r"'\{\}'::text\[\] as despite, m\.", r"array['sensitivity'] as despite, m."),
+    _mutant("a label keeps out everybody", r"array\['sensitivity'\] as despite", "'{}'::text[] as despite"),
     _mutant(
         "a label keeps out nobody",
-        r"\(c\.direct or r\.held = 0\)", "true", r"r\.spares_nobody or not c\.direct", "r.spares_nobody",
+        r"r\.kinds <@ c\.despite", f"r.kinds <@ {_ALSO}", r"<> all \(c\.despite\)", f"<> all ({_ALSO})",
     ),
-    _mutant("labels do not count in lists", r"r\.spares_nobody or not c\.direct", "r.spares_nobody"),
-    _mutant("objections do not count in lists", r"r\.spares_nobody or not c\.direct", "not c.direct and not r.spares_nobody"),
-    _mutant("objections spare who is direct", r"r\.sparing_nobody = 0 and", ""),
+    _mutant("labels do not count in lists", r"<> all \(c\.despite\)", f"<> all ({_ALSO})"),
+    _mutant("objections do not count in lists", r"<> all \(c\.despite\)", "<> all (c.despite || '{objection}'::text[])"),
+    _mutant("objections spare who is direct", r"array\['sensitivity'\] as despite", "array['sensitivity', 'objection'] as despite"),
+    _mutant("one restriction overridden is enough", r"r\.kinds <@ c\.despite", "r.kinds && c.despite"),
     _mutant("suspension ignored", r" or o\.patient_id is null\)", ")"),
     _mutant("objection ignored", r"\(o\.patient_id = (?:q|c)\.patient_id or (o\.patient_id is null\))", r"(\1"),
     _mutant("credentials: not looked at", r"cardinality\(x\.rests_on\) \+ cardinality\(w\.rests_on\) = 0", "true"),
@@ -196,7 +204,47 @@ MECHANISMS: Sequence[Mutant] = (
     _mutant("referral to whoever takes it counts for nobody", r"\(f\.provider_id is null or ", "("),
 )  # fmt: skip
 
-MUTANTS: Sequence[Mutant] = (*CLOCKS, *WHOSE, *GRANTING, *PROOF, *MECHANISMS)
+_OVERRIDDEN, _EMERGENCY_SCOPE = rf"\be\.despite, ({ACTION})", rf"({ACTION}) = any \(e\.scope\)"
+_GRANTS_SOMETHING = r"e\.scope <> '\{\}' and "
+
+
+def _as_if_granted(name: str, state: str) -> Mutant:
+    """A state that grants nothing grants what was asked for."""
+    meant = f"case when e.state = '{state}' then e.wanted_scope else e.scope end"
+    return _mutant(
+        f"emergency access: {name}",
+        _GRANTS_SOMETHING, f"{meant} <> '{{}}' and ", _EMERGENCY_SCOPE, rf"\1 = any ({meant})",
+    )  # fmt: skip
+
+
+EMERGENCIES: Sequence[Mutant] = (
+    _mutant(
+        "emergency access: passed on by coverage", r"\be\.provider_id = (q\.provider_id|\$3)",
+        r"(e.provider_id = \1 or e.provider_id in (select v.covered_provider_id from carecircle.coverage_arrangements v"
+        r" where v.organization_id = e.organization_id and v.covering_provider_id = \1 and v.superseded_at = 'infinity'))",
+    ),
+    _mutant("emergency access: grants more than its scope", _EMERGENCY_SCOPE, "true"),
+    _mutant("emergency access: grants more in lists only", r"\$4 = any \(e\.scope\)", "true"),
+    _mutant("emergency access: grants what was asked, not what was given", r"any \(e\.scope\)", "any (e.wanted_scope)"),
+    _mutant("emergency access: only ever to read", _EMERGENCY_SCOPE, r"\1 = 'read'"),
+    _mutant(
+        "emergency access: lasts as long as was asked", r"e\.ends_at as own_ends_at, e\.ends_at,",
+        "e.wanted_until as own_ends_at, e.wanted_until,", r"\be\.ends_at > ", "e.wanted_until > ",
+    ),
+    _as_if_granted("denied still lets in", "denied"), _as_if_granted("ended still lets in", "ended"),
+    _as_if_granted("waiting lets in already", "requested"),
+    _mutant("emergency access: a state that grants nothing is a relation", _GRANTS_SOMETHING, ""),
+    _mutant("emergency access: overrides nothing", _OVERRIDDEN, r"'{}'::text[] as despite, \1"),
+    _mutant("emergency access: overrides objections by itself", _OVERRIDDEN, r"e.despite || '{objection}'::text[] as despite, \1"),
+    _mutant("emergency access: overrides labels by itself", _OVERRIDDEN, r"e.despite || '{sensitivity}'::text[] as despite, \1"),
+    _mutant("emergency access: overrides suspensions", _OVERRIDDEN, r"e.despite || '{suspension}'::text[] as despite, \1"),
+    _mutant("emergency access: the state is under it, not the access", r"e\.lineage_id as under_id", "e.id as under_id"),
+    _mutant("emergency access: told as an assignment", r"'emergency_access' as basis", "'emergency' as basis"),
+    _mutant("break-glass offered to the suspended", r"'suspension' <> all \(coalesce\(r\.kinds, '\{\}'\)\) and ", ""),
+    _mutant("break-glass offered to supervisors", r"d\.duty = 'break_glass'", "true"),
+)  # fmt: skip
+
+MUTANTS: Sequence[Mutant] = (*CLOCKS, *WHOSE, *GRANTING, *PROOF, *MECHANISMS, *EMERGENCIES)
 # What the statements are composed for; a mutant changes one of these at least.
 _FORMS = (decide.Form("believed", True), decide.Form("now", False))
 

@@ -35,7 +35,8 @@ class Played:
     history: History
     organization: UUID
     model: Model
-    ids: list[UUID]
+    ids: list[tuple[UUID, UUID]]
+    """The real id, and the lineage's, of each of the model's rows."""
     as_ofs: list[datetime]
     beliefs: list[datetime]
     last_change: datetime
@@ -123,8 +124,11 @@ class _Asking:
         real = (
             decision.allowed, decision.code, sorted(map(_basis, decision.bases), key=str),
             sorted((one.kind, one.id) for one in decision.restrictions),
+            "break-glass" in {one.kind for one in decision.remedies},
         )  # fmt: skip
-        model = (answer.allowed, answer.code, *self._proof(answer))
+        # Whoever asks about another time, or what was known at another, is not told how to get in now.
+        glass = answer.may_break_glass and self.as_of is None and self.believed_at is None
+        model = (answer.allowed, answer.code, *self._proof(answer), glass)
         if real != model:
             raise Disagreement(about, real, model)
 
@@ -151,12 +155,14 @@ class _Asking:
         ids = self.played.ids
         bases: list[tuple[object, ...]] = [
             (
-                basis.kind, ids[basis.row], None if basis.under is None else ids[basis.under],
+                basis.kind, ids[basis.row][0],
+                # Under broken glass lies the emergency access as a whole.
+                None if basis.under is None else ids[basis.under][basis.kind == "emergency_access"],
                 None if basis.via is None else PROVIDERS[basis.via], basis.starts, basis.ends,
             )
             for basis in answer.bases
         ]  # fmt: skip
-        return sorted(bases, key=str), sorted((one.kind, ids[one.row]) for one in answer.restrictions)
+        return sorted(bases, key=str), sorted((one.kind, ids[one.row][0]) for one in answer.restrictions)
 
     def _clocks(self, answered_for: datetime) -> str:
         return f"as_of={self.as_of or f'now, {answered_for}'}, believed_at={self.believed_at or 'now'}"

@@ -26,7 +26,11 @@ class Row:
     - "credential": `provider` has one of the kind `role` with a `code`
     - "referral": `other` sends `patient` to `provider`, or (None) to whoever takes it
     - "objection" of `patient` to `provider`; "suspension" of `provider`; "label" of `patient`, its `code`
-    - "policy": `scope` holds the actions it adds, `role` the grace in minutes, `rests_on` what coverage rests on
+    - "policy": `scope` holds the actions it adds, `role` the grace in minutes, `rests_on` what coverage rests on,
+      `despite` what emergency access overrides
+    - "duty": `provider` is a supervisor, or may break the glass (`role`)
+    - "emergency_access": `provider` has broken the glass to `patient`; `role` is the state, and it lets in, for `scope`,
+      `despite` these kinds of restriction
     - "merge": `patient` is the same as `other`
     """
 
@@ -50,6 +54,7 @@ class Row:
     duty_ends: datetime | None = None
     arrangement: int | None = None
     """Which of the arrangements ever made a "coverage" belongs to."""
+    despite: frozenset[str] = frozenset()
 
     def holds(self, as_of: datetime, believed_at: datetime | None) -> bool:
         """`believed_at` None: as we believe now."""
@@ -73,12 +78,12 @@ class Basis:
 
 @dataclass(frozen=True)
 class Path:
-    """A basis, the actions it grants, and the team it goes through; a direct one passes by every label."""
+    """A basis, the actions it grants, the team it goes through, and the kinds of restriction that do not take it away."""
 
     basis: Basis
     scope: frozenset[str]
     team: int | None = None
-    direct: bool = False
+    despite: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,8 @@ class Answer:
     code: str
     bases: frozenset[Basis] = frozenset()
     restrictions: frozenset[Restriction] = frozenset()
+    may_break_glass: bool = False
+    """Whether whoever asks about now is told that they may."""
 
 
 class Circle:
@@ -117,15 +124,18 @@ class Circle:
         left = frozenset(path.basis for path in granting if not _taken_away(path, restrictions))
         if left:
             return Answer(True, "allowed", left)
+        glass = _may_break_glass(holding, provider)
         if granting:
-            return Answer(False, "restricted", restrictions=restrictions)
+            return Answer(False, "restricted", restrictions=restrictions, may_break_glass=glass)
         if paths:
-            return Answer(False, "action-not-granted")
+            return Answer(False, "action-not-granted", may_break_glass=glass)
         if self.survivor(patient, as_of, believed_at) is not None:
             return Answer(False, "patient-merged")
         if patient not in self.patients:
             return Answer(False, "unknown-patient")
-        return Answer(False, "no-relationship" if provider in self.providers else "unknown-provider")
+        if provider not in self.providers:
+            return Answer(False, "unknown-provider")
+        return Answer(False, "no-relationship", may_break_glass=glass)
 
     def list_patients(
         self, provider: int, action: str, as_of: datetime, believed_at: datetime | None
@@ -176,8 +186,11 @@ def _effective_end(row: Row, holding: Sequence[Row]) -> datetime | None:
 
 
 def _paths(holding: Sequence[Row], provider: int, patient: int) -> list[Path]:
-    """Every way in: one's own, and those of whom one stands in for. One hop: nobody passes on what was passed to them."""
-    paths = _own_paths(holding, provider, patient)
+    """Every way in: one's own, and those of whom one stands in for. One hop: nobody passes on what was passed to them.
+
+    By broken glass nobody is let in but who broke it.
+    """
+    paths = [*_own_paths(holding, provider, patient), *_broken_glass(holding, provider, patient)]
     for turn in holding:
         if turn.kind != "coverage" or turn.provider != provider or turn.patient not in (None, patient):
             continue
@@ -196,7 +209,7 @@ def _paths(holding: Sequence[Row], provider: int, patient: int) -> list[Path]:
 def _own_paths(holding: Sequence[Row], provider: int, patient: int) -> list[Path]:
     """By a direct assignment, and by a seat on a team that looks after the patient."""
     paths = [
-        Path(Basis(row.kind, row.number, None, None, row.starts, row.ends), row.scope, direct=True)
+        Path(Basis(row.kind, row.number, None, None, row.starts, row.ends), row.scope, None, frozenset({"sensitivity"}))
         for row in holding if row.kind in BY_TYPE and (row.provider, row.patient) == (provider, patient)
     ]  # fmt: skip
     for seat in holding:
@@ -208,6 +221,23 @@ def _own_paths(holding: Sequence[Row], provider: int, patient: int) -> list[Path
                         Path(Basis("care_team", seat.number, it.number, None, starts, ends), seat.scope, seat.team)
                     )
     return paths
+
+
+def _broken_glass(holding: Sequence[Row], provider: int, patient: int) -> list[Path]:
+    """By emergency access, in a state that grants something; under the row lies the emergency access itself."""
+    return [
+        Path(Basis(row.kind, row.number, row.lineage, None, row.starts, row.ends), row.scope, None, row.despite)
+        for row in holding if row.kind == "emergency_access" and (row.provider, row.patient) == (provider, patient)
+        and row.scope
+    ]  # fmt: skip
+
+
+def _may_break_glass(holding: Sequence[Row], provider: int) -> bool:
+    """Whose duty it is to, while they are not suspended."""
+    own = [row for row in holding if row.provider == provider]
+    return any((row.kind, row.role) == ("duty", "break_glass") for row in own) and not any(
+        row.kind == "suspension" for row in own
+    )
 
 
 def _restrictions(holding: Sequence[Row], provider: int, patient: int) -> frozenset[Restriction]:
@@ -226,8 +256,8 @@ def _objects(row: Row, patient: int, provider: int) -> bool:
 
 
 def _taken_away(path: Path, restrictions: Collection[Restriction]) -> bool:
-    """Labels leave what is direct; objections and suspensions leave nothing."""
-    return any(one.kind != "sensitivity" or not path.direct for one in restrictions)
+    """One restriction that it does not override is enough."""
+    return any(one.kind not in path.despite for one in restrictions)
 
 
 def _listed(code: str, answers: Mapping[int, Answer]) -> tuple[str, dict[int, Answer]]:

@@ -9,16 +9,17 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from tests.model.reference import ALL, BY_TYPE, FOREVER, NURSING, TREATING, Answer, Row
-from tests.model.reference_commands import Refused, Staffed, overlap, period
+from tests.model.reference_commands import Refused, overlap, period
+from tests.model.reference_emergency import Emergencies
 
 BY_COVERAGE = {"full": ALL, "urgent": TREATING, "on_call": NURSING}
 LABELS = ("R", "CEL", "EMP", "PSY", "HIV", "SUD")
 EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
-ABOUT_PATIENTS = (*BY_TYPE, "team_patient", "coverage", "referral", "objection", "label")
+ABOUT_PATIENTS = (*BY_TYPE, "team_patient", "coverage", "referral", "objection", "label", "emergency_access")
 RESTRICTING = ("objection", "label")
 
 
-class Model(Staffed):
+class Model(Emergencies):
     """The circle with every command; and questions as they are asked from outside."""
 
     def answer(self, provider: int, action: str, patient: int, as_of: datetime, believed_at: datetime | None) -> Answer:
@@ -132,17 +133,19 @@ class Model(Staffed):
         return True
 
     def set_policy(
-        self, now: datetime, actions: Collection[str], grace: int, coverage: Collection[str], starts: datetime | None
-    ) -> bool:
-        """`grace` in minutes; `coverage` names what standing in rests on."""
+        self, now: datetime, actions: Collection[str], grace: int, coverage: Collection[str], starts: datetime | None,
+        overrides: Collection[str] = ("sensitivity",),
+    ) -> bool:  # fmt: skip
+        """`grace` in minutes; `coverage` names what standing in rests on, `overrides` what emergency access overrides."""
         at = starts or now
         if at < now:
             raise Refused("invalid-period")
         for row in [row for row in self._now_believed("policy") if row.ends > at]:
             self._end(row, now, at)
         fresh = Row(
-            -1, -1, "policy", at, FOREVER, now, scope=frozenset(actions), role=str(grace), rests_on=frozenset(coverage)
-        )
+            -1, -1, "policy", at, FOREVER, now, scope=frozenset(actions), role=str(grace), rests_on=frozenset(coverage),
+            despite=frozenset(overrides),
+        )  # fmt: skip
         return self._record(fresh, now)
 
     def arrange_coverage(
@@ -291,7 +294,8 @@ class Model(Staffed):
 
 
 def _content(row: Row) -> tuple[object, ...]:
-    return row.kind, row.starts, row.ends, row.scope, row.provider, row.team, row.other, row.code, row.duty_ends
+    said = (row.provider, row.team, row.role, row.other, row.code, row.duty_ends)
+    return row.kind, row.starts, row.ends, row.scope, *said
 
 
 def _carried(row: Row, held: Sequence[Row]) -> list[Row]:
@@ -377,7 +381,7 @@ def _enough(one: Row, row: Row, kept: frozenset[str]) -> bool:
 
 def _place(row: Row) -> tuple[object, ...]:
     """What only one row of a patient holds at a time; empty where any number may."""
-    if row.kind in ("referral", *BY_TYPE) and row.kind != "primary":
+    if row.kind in ("referral", "emergency_access", *BY_TYPE) and row.kind != "primary":
         return ()
     if row.kind == "primary":
         return (row.kind,)

@@ -19,7 +19,8 @@ from carecircle import FOREVER, Access, CareCircle, acting_as, directory
 from carecircle.care_teams.tables import CareTeam
 from carecircle.coverage.tables import CoverageArrangement
 from carecircle.database.session import enter_tenant, instant, transaction
-from carecircle.directory.tables import Patient, Provider
+from carecircle.directory.tables import Duty, Patient, Provider
+from carecircle.emergency.tables import EmergencyAccess
 from carecircle.errors import AccessUnavailable, CareCircleError
 from carecircle.identifiers import new_id, to_text
 from carecircle.referrals.tables import Referral
@@ -38,6 +39,7 @@ _SHAPE = {
     "patient_id": "null::uuid", "provider_id": "null::uuid", "care_team_id": "null::uuid", "other": "null::uuid",
     "named": "null", "code": "null", "scope": "array[]::text[]", "rests_on": "array[]::text[]",
     "referral_id": "null::uuid", "duty_ends_at": "null::timestamptz", "arrangement_id": "null::uuid",
+    "despite": "array[]::text[]",
 }  # fmt: skip
 _TABLES = {
     "patient_assignments": ("assignment_type", "patient_id, provider_id, scope, rests_on, referral_id"),
@@ -56,9 +58,12 @@ _TABLES = {
     "policies": (
         "'policy'",
         "actions as scope, document->>'coverage_grace_minutes' as named,"
-        " array(select jsonb_array_elements_text(document->'coverage_credentials')) as rests_on",
+        " array(select jsonb_array_elements_text(document->'coverage_credentials')) as rests_on,"
+        " array(select jsonb_array_elements_text(document->'emergency_overrides')) as despite",
     ),
     "patient_merges": ("'merge'", "patient_id, into_patient_id as other"),
+    "duties": ("'duty'", "provider_id, duty as named"),
+    "emergency_access": ("'emergency_access'", "patient_id, provider_id, state as named, scope, despite"),
 }
 
 
@@ -85,6 +90,8 @@ class _Run:
     referrals: list[UUID] = field(default_factory=list)
     arrangements: list[UUID] = field(default_factory=list)
     restrictions: list[UUID] = field(default_factory=list)
+    duties: list[UUID] = field(default_factory=list)
+    emergencies: list[UUID] = field(default_factory=list)
 
     def when(self, when: When | None) -> datetime | None:
         if when is None:
@@ -108,6 +115,8 @@ class _Run:
             referral=_chosen(self.referrals, row),
             arrangement=_chosen(self.arrangements, row),
             restriction=_chosen(self.restrictions, row),
+            duty=_chosen(self.duties, row),
+            emergency=_chosen(self.emergencies, row),
             patient_number=command.patient,
             provider_number=command.provider,
             team_number=command.team,
@@ -120,6 +129,7 @@ class _Run:
             scope=command.scope,
             rests_on=command.rests_on,
             row=row,
+            despite=("sensitivity",) if command.despite is None else command.despite,
         )
 
     def remember(self, made: Any) -> None:
@@ -131,6 +141,10 @@ class _Run:
             self.arrangements.append(made.arrangement_id)
         elif isinstance(made, AccessRestriction | PatientLabel):
             self.restrictions.append(made.id)
+        elif isinstance(made, Duty):
+            self.duties.append(made.id)
+        elif isinstance(made, EmergencyAccess) and made.lineage_id not in self.emergencies:
+            self.emergencies.append(made.lineage_id)
 
 
 def _chosen(made: list[UUID], row: int) -> UUID:
@@ -265,29 +279,31 @@ async def _rows(db: AsyncSession, run: _Run) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _same_rows(model: Model, rows: list[dict[str, Any]], run: _Run) -> list[UUID]:
-    """The real id of each of the model's rows. Raises Disagreement unless both recorded the same facts."""
+def _same_rows(model: Model, rows: list[dict[str, Any]], run: _Run) -> list[tuple[UUID, UUID]]:
+    """The real id, and the lineage's, of each of the model's rows. Raises Disagreement unless both recorded the same facts."""
     people: dict[UUID | None, int | None] = {None: None}
     for ids in (PATIENTS, PROVIDERS, run.teams):
         people |= {one: number for number, one in enumerate(ids)}
     numbers = {one: number for number, one in enumerate(run.arrangements)}
-    first = {row["id"]: row["recorded_at"] for row in rows}
-    real: dict[tuple[object, ...], UUID] = {}
+    first: dict[UUID, datetime] = {}
+    for row in rows:
+        first[row["lineage_id"]] = min(row["recorded_at"], first.get(row["lineage_id"], row["recorded_at"]))
+    real: dict[tuple[object, ...], tuple[UUID, UUID]] = {}
     for row in rows:
         real[(
             row["kind"], row["starts_at"], row["ends_at"], row["recorded_at"], row["superseded_at"],
             people[row["patient_id"]], people[row["provider_id"]], people[row["care_team_id"]], people[row["other"]],
             row["named"], row["code"], tuple(sorted(set(row["scope"]))), tuple(sorted(row["rests_on"])),
             first.get(row["referral_id"]), row["duty_ends_at"], numbers.get(row["arrangement_id"]),
-            first[row["lineage_id"]],
-        )] = row["id"]  # fmt: skip
+            first[row["lineage_id"]], tuple(sorted(row["despite"])),
+        )] = row["id"], row["lineage_id"]  # fmt: skip
     supposed = [
         (
             row.kind, row.starts, row.ends, row.recorded, row.superseded,
             row.patient, row.provider, row.team, row.other,
             row.role, row.code, tuple(sorted(row.scope)), tuple(sorted(row.rests_on)),
             None if row.referral in (None, -1) else model.rows[row.referral].recorded, row.duty_ends, row.arrangement,
-            model.rows[row.lineage].recorded,
+            model.rows[row.lineage].recorded, tuple(sorted(row.despite)),
         )
         for row in model.rows
     ]  # fmt: skip

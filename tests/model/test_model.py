@@ -71,6 +71,10 @@ SAMPLE = (
     "coverage ends with what is covered", "coverage: two hops", "coverage: scopes united",
     "coverage: named patient ignored", "coverage: objection to the covered one ignored", "a label keeps out everybody",
     "suspension ignored", "credentials: one of them is enough", "referral not looked at",
+    "emergency access: never ends", "emergency access: superseded rows still count", "emergency access: organization dropped",
+    "emergency access to another patient", "emergency access: passed on by coverage",
+    "emergency access: grants more than its scope", "emergency access: denied still lets in",
+    "emergency access: overrides objections by itself", "duty: never ends", "break-glass offered to the suspended",
 )  # fmt: skip
 BY_NAME = {mutant.name: mutant for mutant in MUTANTS}
 
@@ -135,6 +139,45 @@ def test_the_model_passes_access_on_one_hop_and_takes_it_away() -> None:
     later = at + 2 * HOUR
     assert model.check(0, "read", 0, later, None).code == "patient-merged"
     assert model.answer(0, "read", 0, later, None).code == model.check(0, "read", 1, later, None).code == "restricted"
+
+
+def test_the_model_breaks_the_glass_for_one_person_for_a_while_and_hides_nothing() -> None:
+    model = Model(patients=[0, 1], providers=[0, 1, 2])
+    assert refusal(lambda: model.request_access(T, 0, 0)) == "may-not-break-glass"
+    model.add_duty(T, 0, "break_glass")
+    model.add_duty(T, 2, "supervisor")
+    model.arrange_coverage(T, 0, 1, "full", T, T + 8 * HOUR, None, None, [])
+    assert model.check(0, "read", 0, T, None).may_break_glass
+    model.set_policy(T, (), 0, (), None, overrides=("sensitivity",))
+    model.request_access(T, 0, 0, ("read", "write"))
+    assert refusal(lambda: model.request_access(T, 0, 0)) == "emergency-access-open"
+    minute = timedelta(minutes=1)
+    assert [model.check(0, "read", 0, T + n * minute, None).code for n in (0, 14, 15)] == ["allowed"] * 2 + [
+        "no-relationship"
+    ]
+    assert model.check(0, "write", 0, T, None).code == "action-not-granted", "provisional access is for reading"
+    assert model.check(1, "read", 0, T, None).code == "no-relationship", "nobody stands in for that"
+    model.restrict(T + minute, "label", 0, None, "CEL", None, None)
+    assert model.check(0, "read", 0, T + minute, None).code == "allowed", "it overrides what policy says"
+    assert refusal(lambda: model.approve_access(T + minute, 0, 0)) == "self-approval"
+    assert refusal(lambda: model.approve_access(T + minute, 0, 1)) == "not-an-approver"
+    model.approve_access(T + 2 * minute, 0, 2, hours=6)
+    assert model.check(0, "write", 0, T + 6 * HOUR - minute, None).code == "allowed"
+    assert model.check(0, "write", 0, T + 6 * HOUR, None).code == "no-relationship"
+    assert model.check(0, "write", 0, T + minute, None).code == "action-not-granted", "then it was not approved yet"
+    model.restrict(T + 3 * minute, "objection", 0, 0, None, None, None)
+    assert model.check(0, "read", 0, T + 3 * minute, None).code == "restricted"
+    model.deny_access(T + 4 * minute, 0, 2)
+    assert model.check(0, "read", 0, T + 4 * minute, None).code == "no-relationship"
+    model.lift(T + 5 * minute, 1)
+    model.request_access(T + 5 * minute, 0, 0)
+    assert model.check(0, "read", 0, T + 5 * minute, None).code == "no-relationship", (
+        "what was denied waits the next time"
+    )
+    model.approve_access(T + 6 * minute, 1, 2)
+    assert model.check(0, "read", 0, T + 6 * minute, None).code == "allowed"
+    model.end_access(T + 7 * minute, 1, 0)
+    assert model.check(0, "read", 0, T + 7 * minute, None).code == "no-relationship"
 
 
 def test_histories_are_drawn_again_from_their_number() -> None:

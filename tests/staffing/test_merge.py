@@ -15,7 +15,10 @@ from carecircle.assignments.service import add_assignment, assign_primary, end_a
 from carecircle.care_teams.service import add_member, add_patient, create_team
 from carecircle.coverage.service import arrange_coverage
 from carecircle.database.reach import Reach
+from carecircle.database.session import instant
 from carecircle.directory.policy_service import set_policy
+from carecircle.directory.relation_service import relate
+from carecircle.emergency.tables import EmergencyAccess
 from carecircle.errors import AlreadyMerged, InvalidRequest, MergeNotFound, PatientNotRegistered
 from carecircle.identifiers import new_id, to_text
 from carecircle.referrals.service import refer
@@ -78,7 +81,9 @@ def test_what_the_list_says_of_a_table_is_so() -> None:
 
 
 async def _everything(r: Records, patient: UUID, team: UUID, doctors: list[UUID]) -> None:
-    """One fact of every kind about a patient: primary, a team, a referral, coverage, an objection and a label."""
+    """One fact of every kind about a patient: primary, a team, a referral, coverage, an objection, a label, a relation to
+    somebody who works there, and emergency access.
+    """
     doctor, stand_in, unwanted = doctors
     await r.do(assign_primary, patient=patient, provider=doctor)
     await r.do(add_patient, care_team_id=team, patient=patient)
@@ -88,6 +93,22 @@ async def _everything(r: Records, patient: UUID, team: UUID, doctors: list[UUID]
     )
     await r.do(object_to, patient=patient, provider=unwanted)
     await r.do(label, patient=patient, label="PSY", starts_at=r.at(20))
+    await r.do(relate, provider=doctor, patient=patient, relation="family")
+    await _break_glass(r, patient, unwanted, despite=["sensitivity", "objection"], starts_at=r.at(30), ends_at=r.at(31))
+
+
+async def _break_glass(r: Records, patient: UUID, provider: UUID, **said: Any) -> None:
+    """Emergency access as a row of its own, whatever the services would say to it."""
+    row_id = new_id()
+    async with r.hospital.change() as db:
+        db.add(
+            EmergencyAccess(
+                organization_id=r.hospital.organization, id=row_id, lineage_id=row_id, entry_id=new_id(),
+                recorded_at=await instant(db), provider_id=provider, patient_id=patient, state="provisional",
+                mode="provisional", scope=["read"], reason_code="other", wanted_scope=["read"], wanted_until=r.at(31),
+                asked_at=r.at(30), opened_at=r.at(30), signals=[], **said,
+            )
+        )  # fmt: skip
 
 
 async def _a_team(r: Records, *members: UUID) -> UUID:
@@ -124,13 +145,20 @@ def test_all_that_is_said_of_one_record_is_said_of_the_other(in_hospital: InHosp
         assert (await r.may(nurse, r.b, at=r.at(19))).allowed
         assert (await r.may(nurse, r.b, at=r.at(21))).code == "restricted"
         assert (await r.may(doctor, r.b, at=r.at(21))).allowed
+        # So did the emergency access ahead: to whom the patient objects, and for no longer than it holds.
+        assert [(await r.may(unwanted, r.b, at=r.at(n))).allowed for n in (29, 30, 30.99, 31)] == [
+            False,
+            True,
+            True,
+            False,
+        ]
         # What was believed before stays on record.
         assert (await r.may(doctor, r.a, at=before, believed_at=before)).allowed
         assert not (await r.may(doctor, r.b, at=before, believed_at=before)).allowed
 
         entries = await r.audit("patients-merged")
         assert len(entries) == 1
-        assert json.loads(entries[0]["detail"]) == {"patient": to_text(r.a), "into": to_text(r.b), "moved": 6}
+        assert json.loads(entries[0]["detail"]) == {"patient": to_text(r.a), "into": to_text(r.b), "moved": 8}
         for fact in PATIENT_FACTS:
             rows = await r.rows(
                 "select was.lineage_id = is_.lineage_id and was.superseded_entry_id = is_.entry_id"

@@ -74,7 +74,8 @@ def test_what_is_handed_over_can_be(migrated: Reach) -> None:
 
 def test_what_is_only_about_somebody_is_not_theirs() -> None:
     assert {holding.kind for holding in REGISTRY} - {holding.kind for holding in THEIRS} == {
-        "referral-made", "restriction",
+        "referral-made", "restriction", "personal-relation", "emergency-seconded", "emergency-decided",
+        "emergency-reviewed",
     }  # fmt: skip
 
 

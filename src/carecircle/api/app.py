@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from time import perf_counter
 from traceback import extract_tb
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -14,8 +15,9 @@ from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 
 from carecircle.api.evaluation import evaluate
+from carecircle.api.live import Live, open_live
 from carecircle.api.openapi import describe
-from carecircle.api.problems import problem
+from carecircle.api.problems import headers_of, problem
 from carecircle.api.tokens import Gate
 from carecircle.api.v1.all_routes import answer, mount
 from carecircle.api.v1.door import Door
@@ -48,6 +50,7 @@ class Service:
         self._given = at
         self._circle: CareCircle
         self._gate: Gate
+        self._live: Live
         self.registry = CollectorRegistry()
         self.registry.register(changes.REGISTRY)
         self._decisions = Counter(
@@ -79,14 +82,14 @@ class Service:
             if path not in OPEN_ROUTES:
                 caller = self._gate.admit(headers.get(b"authorization"))
                 if path.startswith(ROUTES):
-                    scope["carecircle.door"] = Door(self._circle, caller)
+                    scope["carecircle.door"] = Door(self._circle, self._live, caller)
                     receive = _once(await _json(headers, receive), receive)
                     send = _told(send, request_id)
         except _HungUpError:
             return
         except CareCircleError as error:
             status, body = problem(error)
-            await _answer(send, status, body, PROBLEM, request_id)
+            await _answer(send, status, body, PROBLEM, request_id, headers_of(error))
             return
         try:
             await self.pages(scope, receive, send)
@@ -174,8 +177,8 @@ class Service:
 
     @asynccontextmanager
     async def _open(self, at: Reach) -> AsyncIterator[None]:
-        async with assemble(self._settings, at) as circle:
-            self._circle, self._gate = circle, Gate(circle.keyring)
+        async with assemble(self._settings, at) as circle, open_live(lambda: circle.reach.dsn("notifier")) as live:
+            self._circle, self._gate, self._live = circle, Gate(circle.keyring), live
             yield
 
 
@@ -226,8 +229,16 @@ def _told(send: Send, request_id: bytes | None) -> Send:
     return sent
 
 
-async def _answer(send: Send, status: int, body: bytes, kind: bytes, request_id: bytes | None) -> None:
+async def _answer(
+    send: Send,
+    status: int,
+    body: bytes,
+    kind: bytes,
+    request_id: bytes | None,
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
+    headers += [(name.encode(), said.encode()) for name, said in more.items()]
     if request_id is not None:
         headers.append((b"x-request-id", request_id))
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -16,7 +16,7 @@ _TOLD = frozenset(
     {
         "missing", "string_type", "string_too_short", "string_too_long", "list_type", "too_short", "too_long", "int_type",
         "int_parsing", "bool_type", "bool_parsing", "literal_error", "greater_than_equal", "less_than_equal", "dict_type",
-        "model_attributes_type", "model_type",
+        "model_attributes_type", "model_type", "float_type", "greater_than", "finite_number",
     }
 )  # fmt: skip
 

@@ -93,6 +93,10 @@ PROBLEM: dict[str, Any] = {
                     "status": {"type": "integer"},
                     "detail": {"type": "string"},
                     "code": {"type": "string"},
+                    "emergency_id": {
+                        "type": "string",
+                        "description": "With emergency-access-open: the one that is open, or waits, already.",
+                    },
                     "violations": {
                         "type": "array",
                         "description": "Every rule of the organization's policy that it would break.",

@@ -18,11 +18,22 @@ from carecircle.errors import (
     Unauthenticated,
     Undecidable,
 )
+from carecircle.errors.emergency import EmergencyAccessOpen, StepUpRequired
+from carecircle.identifiers import to_text
+
+
+class TooManyStreams(Refused):
+    """This person listens to as many live streams as one person may; close one first."""
+
+    code = "too-many-streams"
+
 
 STATUSES: dict[type[CareCircleError], int] = {
     InvalidRequest: 400,
     Unauthenticated: 401,
     Refused: 403,
+    StepUpRequired: 401,
+    TooManyStreams: 429,
     RulesViolated: 422,
     NotFound: 404,
     Conflict: 409,
@@ -34,11 +45,12 @@ STATUSES: dict[type[CareCircleError], int] = {
 
 TITLES = {
     400: "The request cannot be read",
-    401: "No believable token",
+    401: "Not signed in as this needs",
     403: "Refused",
     404: "Not found",
     409: "Conflict",
     422: "The organization's rules forbid it",
+    429: "Too many at once",
     500: "Something went wrong here",
     503: "No answer can be recorded now",
 }
@@ -49,10 +61,20 @@ def status_of(error: CareCircleError) -> int:
     return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
 
 
+def headers_of(error: CareCircleError) -> dict[str, str]:
+    """What an answer's head says beside its status: what a 401 asks for (RFC 6750, and RFC 9470 for a newer sign-in)."""
+    if isinstance(error, StepUpRequired):
+        asked = 'Bearer error="insufficient_user_authentication", error_description="Sign in again, then repeat this"'
+        seconds = error.facts.get("max_age")
+        return {"www-authenticate": asked if seconds is None else f'{asked}, max_age="{seconds}"'}
+    return {"www-authenticate": "Bearer"} if isinstance(error, Unauthenticated) else {}
+
+
 def problem(error: CareCircleError) -> tuple[int, bytes]:
     """Status and body (application/problem+json).
 
-    Broken rules are listed as `violations`, what is wrong with a body as `errors`; both are sentences of ours.
+    Broken rules are listed as `violations`, what is wrong with a body as `errors`; both are sentences of ours. Which
+    emergency access is open already stands in `emergency_id`.
     """
     status = status_of(error)
     body: dict[str, Any] = {
@@ -66,4 +88,6 @@ def problem(error: CareCircleError) -> tuple[int, bytes]:
         body["violations"] = [{"code": one.code, "sentence": one.sentence} for one in error.violations]
     if isinstance(error, InvalidRequest) and "errors" in error.facts:
         body["errors"] = error.facts["errors"]
+    if isinstance(error, EmergencyAccessOpen) and "emergency_id" in error.facts:
+        body["emergency_id"] = to_text(error.facts["emergency_id"])
     return status, orjson.dumps(body)

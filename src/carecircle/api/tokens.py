@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
 
@@ -30,19 +31,30 @@ ASK: frozenset[Permission] = frozenset({"ask"})
 class Caller:
     """Who holds a believed token: the organization it is for, the actor, its end in Unix seconds, and what it permits.
 
-    Everybody may ask; what a token permits beyond that, `change`, is named in it.
+    Everybody may ask; what a token permits beyond that, `change`, is named in it. `signed_in_at` is when the person behind
+    it last signed in, in UTC; None where the token does not say.
     """
 
     organization_id: OrganizationId
     actor: Actor
     expires_at: float
     may: frozenset[str] = field(default=ASK)
+    signed_in_at: datetime | None = None
 
 
 def mint(
-    keyring: Keyring, *, organization_id: UUID, actor: Actor, hours: float = 12, may: Iterable[Permission] = ASK
+    keyring: Keyring,
+    *,
+    organization_id: UUID,
+    actor: Actor,
+    hours: float = 12,
+    may: Iterable[Permission] = ASK,
+    signed_in_at: datetime | None = None,
 ) -> str:
-    """A token for one organization and one actor, good for `hours` from now; one that may only ask, by default."""
+    """A token for one organization and one actor, good for `hours` from now; one that may only ask, by default.
+
+    `signed_in_at` is an aware instant, kept to the second as OpenID Connect's claim `auth_time`.
+    """
     now = int(time.time())
     claims = {
         "iss": ISSUER,
@@ -54,6 +66,8 @@ def mint(
         "exp": now + int(hours * 3600),
         "jti": to_text(new_id()),
     }
+    if signed_in_at is not None:
+        claims["auth_time"] = int(signed_in_at.timestamp())
     return jwt.encode({"alg": ALGORITHM}, claims, OctKey.import_key(keyring.token_key()))
 
 
@@ -96,8 +110,9 @@ class Gate:
                 Actor(str(claims["sub"])),
                 float(claims["exp"]),
                 _permitted(claims.get("may")),
+                _signed_in(claims.get("auth_time")),
             )
-        except (JoseError, CareCircleError, ValueError, TypeError, OverflowError):
+        except (JoseError, CareCircleError, ValueError, TypeError, OverflowError, OSError):
             raise Unauthenticated("This token cannot be believed: it is not one of this installation's.") from None
 
 
@@ -108,3 +123,13 @@ def _permitted(claim: object) -> frozenset[str]:
     if not isinstance(claim, list) or not all(isinstance(one, str) for one in claim):
         raise TypeError
     return ASK.union(claim)
+
+
+def _signed_in(claim: object) -> datetime | None:
+    """The instant of a token's claim `auth_time`. Raises TypeError, ValueError, OverflowError or OSError for anything but
+    seconds since 1970 that have a date."""
+    if claim is None:
+        return None
+    if isinstance(claim, bool) or not isinstance(claim, int | float):
+        raise TypeError
+    return datetime.fromtimestamp(claim, UTC)

@@ -1,15 +1,16 @@
 """Counters of what changed and what was refused, under the primary-provider document's names; no ids in labels.
 
-They are this process's own and start at zero with it. `carecircle serve` shows them at /metrics; a host that embeds
-carecircle mounts them with `prometheus_client.REGISTRY.register(carecircle.audit.metrics.REGISTRY)`. Prometheus' own
-convention adds `_total` to a counter's name where it is shown.
+They are this process's own and start at zero with it. `carecircle serve` shows them at /metrics, and `carecircle worker`
+on the port given to it; a host that embeds carecircle mounts them with
+`prometheus_client.REGISTRY.register(carecircle.audit.metrics.REGISTRY)`. Prometheus' own convention adds `_total` to a
+counter's name where it is shown.
 """
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 REGISTRY = CollectorRegistry()
 
@@ -21,6 +22,23 @@ CONSTRAINT_VIOLATIONS = Counter(
 )
 BULK_REASSIGNMENTS = Counter(
     "bulk_reassignment_operations", "Times everything a provider holds was handed over or ended.", registry=REGISTRY
+)
+EMERGENCY_UNDECIDED = Counter(
+    "carecircle_emergency_undecided",
+    "Emergency accesses about which nobody had decided when a decision was due.",
+    registry=REGISTRY,
+)
+EMERGENCY_DECISION_SECONDS = Histogram(
+    "carecircle_emergency_decision_seconds",
+    "Time from asking for emergency access to the decision about it.",
+    buckets=(5, 15, 30, 60, 120, 180, 240, 300, 600, 900, 1800, 3600),
+    registry=REGISTRY,
+)
+NOTICES = Counter(
+    "carecircle_notices",
+    "Attempts to send a notice, by channel and outcome.",
+    ["channel", "outcome"],
+    registry=REGISTRY,
 )
 _WITHOUT_PRIMARY = Gauge(
     "patients_without_primary_count",

@@ -14,11 +14,14 @@ from carecircle.cli import (
     adopt,
     ask,
     assign,
+    break_glass,
     coverage,
     credential,
     credential_watch,
     db,
     demo,
+    doctor,
+    duty,
     imports,
     leaving,
     merging,
@@ -28,10 +31,12 @@ from carecircle.cli import (
     reassign,
     referral,
     registering,
+    related,
     restrict,
     serving,
     specialist,
     team,
+    working,
 )
 from carecircle.cli.exits import UNEXPECTED, UNREAD, exit_code
 from carecircle.cli.options import Invocation
@@ -58,6 +63,9 @@ app.add_typer(reassign.app, name="reassign", rich_help_panel=KEEPING)
 app.command(rich_help_panel=KEEPING)(leaving.offboard)
 app.add_typer(referral.app, name="referral", rich_help_panel=KEEPING)
 app.add_typer(restrict.app, name="restrict", rich_help_panel=KEEPING)
+app.add_typer(break_glass.app, name="break-glass", rich_help_panel=KEEPING)
+app.add_typer(duty.app, name="duty", rich_help_panel=KEEPING)
+app.add_typer(related.app, name="related", rich_help_panel=KEEPING)
 credential.app.command()(credential_watch.lapsing)
 credential.app.command()(credential_watch.suspended)
 app.add_typer(credential.app, name="credential", rich_help_panel=KEEPING)
@@ -78,6 +86,8 @@ app.add_typer(adopt.app, name="adopt", rich_help_panel=KEEPING)
 app.command(rich_help_panel=RUNNING)(demo.demo)
 app.command(rich_help_panel=RUNNING)(serving.serve)
 app.command(rich_help_panel=RUNNING)(serving.token)
+app.command(rich_help_panel=RUNNING)(working.worker)
+app.command(rich_help_panel=RUNNING)(doctor.doctor)
 app.add_typer(db.app, name="db", rich_help_panel=RUNNING)
 
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import socket
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from carecircle.actor import Actor
 from carecircle.cli.circle import Desk, at_desk, database
 from carecircle.cli.options import OrganizationOption, OutputOption
 from carecircle.cli.output import Output, emit_json, say
-from carecircle.errors import InvalidSetting
+from carecircle.errors import InvalidSetting, ProviderNotRegistered
+from carecircle.identifiers import OrganizationId
 from carecircle.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
 
 HOST = "127.0.0.1"
 PORT = 8080
@@ -61,18 +67,29 @@ def token(
     may: Annotated[
         Permission, typer.Option("--may", help="What it permits: to ask, or to change things and to ask.")
     ] = Permission.ask,
+    provider: Annotated[
+        str | None, typer.Option("--as", metavar="PROVIDER", help="Whose token it is: a person who signs in now.")
+    ] = None,
     organization: OrganizationOption = None,
     output: OutputOption = Output.table,
 ) -> None:
     """Mint a development token for one organization; it names you as the actor. It may only ask, unless said otherwise.
+
+    With --as it is a person's, as if they had just signed in: what only persons do, such as breaking the glass, needs one.
 
     Example: curl -H "Authorization: Bearer $(carecircle token --organization north-hospital)" …
     """
     from carecircle.api.tokens import mint
 
     async def work(desk: Desk) -> str:
+        person = None if provider is None else await _person(desk, provider)
         return mint(
-            desk.circle.keyring, organization_id=desk.organization, actor=desk.actor, hours=hours, may=[may.value]
+            desk.circle.keyring,
+            organization_id=desk.organization,
+            actor=person or desk.actor,
+            hours=hours,
+            may=[may.value],
+            signed_in_at=None if person is None else datetime.now(UTC),
         )
 
     minted = at_desk(organization, work)
@@ -80,3 +97,17 @@ def token(
         emit_json({"token": minted, "hours": hours, "may": may.value})
     else:
         print(minted)
+
+
+async def _person(desk: Desk, provider: str) -> Actor:
+    """Raises ProviderNotRegistered."""
+    from carecircle.directory.service import is_registered, resolve_provider
+
+    async def find(session: AsyncSession) -> Actor:
+        tenant = OrganizationId(desk.organization)
+        provider_id = await resolve_provider(session, tenant, provider)
+        if not await is_registered(session, tenant, "provider", provider_id):
+            raise ProviderNotRegistered
+        return Actor.provider(provider_id)
+
+    return await desk.read(find)

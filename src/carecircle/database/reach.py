@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import secrets
@@ -21,6 +22,7 @@ from carecircle.settings import Settings
 
 Role = Literal["owner", "app", "decider", "sealer", "auditor", "notifier"]
 ROLES: tuple[Role, ...] = ("owner", "app", "decider", "sealer", "auditor", "notifier")
+PASSWORDS = "database-roles.json"
 HIGHEST_PORT = 65535
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
@@ -115,32 +117,50 @@ def role_passwords(home: Path) -> dict[str, str]:
 
     Raises InvalidSetting when the file is broken or cannot be read or made, DatabaseUnavailable when the disk is full.
     """
-    file = home / "database-roles.json"
+    file = home / PASSWORDS
     given = {role: os.environ[name] for role in ROLES if (name := f"CARECIRCLE_{role.upper()}_PASSWORD") in os.environ}
     with files_of(home):
         if not file.exists():
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_privately(file, json.dumps({role: secrets.token_urlsafe(24) for role in ROLES}).encode())
-        content = file.read_bytes()
+        kept = _kept(file)
+        if not kept.keys() >= set(ROLES) - given.keys():
+            kept = _with_those_missing(file)
+    return kept | given
+
+
+def _with_those_missing(file: Path) -> dict[str, str]:
+    """Give a password to every role that a version before did not know. One at a time, so that all are told the same."""
+    home = os.open(file.parent, os.O_RDONLY)
     try:
-        kept = json.loads(content)
+        fcntl.flock(home, fcntl.LOCK_EX)
+        kept = _kept(file)
+        if missing := [role for role in ROLES if role not in kept]:
+            kept |= {role: secrets.token_urlsafe(24) for role in missing}
+            write_privately(file, json.dumps(kept).encode(), instead=True)
+        return kept
+    finally:
+        os.close(home)
+
+
+def _kept(file: Path) -> dict[str, str]:
+    try:
+        kept = json.loads(file.read_bytes())
     except (ValueError, RecursionError):
         kept = None
     if not isinstance(kept, dict) or not kept or not all(isinstance(password, str) for password in kept.values()):
         raise InvalidSetting(
-            "The file database-roles.json under CARECIRCLE_HOME cannot be read as the roles' passwords; restore it from its"
+            f"The file {PASSWORDS} under CARECIRCLE_HOME cannot be read as the roles' passwords; restore it from its"
             " backup, or remove it and run: carecircle db upgrade (which gives the roles new ones)."
         )
-    if missing := [role for role in ROLES if role not in kept]:  # a version before knew fewer roles
-        kept |= {role: secrets.token_urlsafe(24) for role in missing}
-        with files_of(home):
-            file.unlink()
-            write_privately(file, json.dumps(kept).encode())
-    return kept | given
+    return kept
 
 
-def write_privately(file: Path, content: bytes) -> None:
-    """Write a file nobody else can read, whole or not at all; the first of two writers wins. Raises OSError."""
+def write_privately(file: Path, content: bytes, *, instead: bool = False) -> None:
+    """Write a file nobody else can read, whole or not at all. Raises OSError.
+
+    The first of two writers wins; `instead` of what is there, the last one does.
+    """
     draft = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -148,7 +168,10 @@ def write_privately(file: Path, content: bytes) -> None:
             out.write(content)
             out.flush()
             os.fsync(out.fileno())
+        if instead:
+            draft.replace(file)
+            return
         with suppress(FileExistsError):
             os.link(draft, file)
     finally:
-        draft.unlink()
+        draft.unlink(missing_ok=True)

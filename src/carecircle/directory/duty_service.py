@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -25,7 +26,8 @@ from carecircle.period import FOREVER, Period, show, usable
 
 DutyKind = Literal["supervisor", "duty_manager", "privacy_office", "break_glass"]
 DUTIES: tuple[DutyKind, ...] = get_args(DutyKind)
-_LONGEST_CONTACT = 254
+_TURN = UUID(bytes=b"enrol-into-duty\0")  # whom those queue for who enrol everybody of a role, in every organization
+_ADDRESS = re.compile(r"[^\s@<>()\[\],;:\\\"]{1,64}@[^\s@<>()\[\],;:\\\"]{1,189}")
 _LONGEST_ORDER = 1000
 
 
@@ -91,7 +93,7 @@ async def enrol(
     async with one_change(db):
         tenant = await enter_tenant(db, organization_of(organization))
         unit_id = await resolve_unit(db, tenant, unit) if unit is not None else None
-        now = await take_turns(db, tenant, tenant)
+        now = await take_turns(db, tenant, _TURN)
         period = _period(starts_at, ends_at, now)
         # Their roles are locked, not their turns: a hospital may have more physicians than the server has locks, and whoever
         # offboards one of them meanwhile waits here, then finds the duty too.
@@ -192,12 +194,8 @@ async def duties(
 
 
 def require_contact(contact: str) -> None:
-    """Raises InvalidRequest for what is neither empty nor an e-mail address, without repeating it."""
-    name, at, domain = contact.partition("@")
-    sound = bool(at and name and domain) and "@" not in domain
-    if contact and not (
-        sound and len(contact) <= _LONGEST_CONTACT and contact.isprintable() and not set(" ,;<>\"'") & set(contact)
-    ):
+    """Raises InvalidRequest for what is neither empty nor one plain e-mail address, without repeating it."""
+    if contact and not (contact.isprintable() and _ADDRESS.fullmatch(contact)):
         raise InvalidRequest("A contact is an e-mail address, such as ward7@hospital.example, or empty.")
 
 
@@ -265,7 +263,12 @@ async def _record(
 
 def _entry(row: Duty, who: Actor, code: str, **said: str) -> Entry:
     """What an entry says of a duty; never the contact, which is somebody's address."""
-    told = {"duty": row.duty, "duty_id": to_text(row.id), "call_order": row.call_order, **said}
+    told: dict[str, str | int | bool | None] = {
+        "duty": row.duty,
+        "duty_id": to_text(row.id),
+        "call_order": row.call_order,
+        **said,
+    }
     if row.unit_id is not None:
         told["unit"] = to_text(row.unit_id)
     return Entry(row.organization_id, "change", who, code, provider_id=row.provider_id, detail=told)

@@ -59,14 +59,18 @@ def latest_end(policy: Policy, opened_at: datetime) -> datetime:
 
 
 def first_end(policy: Policy, mode: EmergencyMode, now: datetime, wanted_until: datetime) -> datetime:
-    """Until when the first state holds: provisional access, the wait for a decision, or all that was asked."""
+    """Until when the first state holds: provisional access, the wait for a decision, or all that was asked.
+
+    None of them outlasts what was asked.
+    """
     match mode:
         case "provisional":
-            return now + timedelta(minutes=policy.emergency_provisional_minutes)
+            ends_at = now + timedelta(minutes=policy.emergency_provisional_minutes)
         case "gated":
-            return now + timedelta(minutes=policy.emergency_waiting_minutes)
+            ends_at = now + timedelta(minutes=policy.emergency_waiting_minutes)
         case _:
-            return min(wanted_until, latest_end(policy, now))
+            ends_at = latest_end(policy, now)
+    return min(ends_at, wanted_until)
 
 
 def review_due(now: datetime, sensitive: Collection[str]) -> datetime:

@@ -6,6 +6,10 @@ connection. Organization and actor come from the call, the constructor, or `care
 
 from carecircle.services.assignments import CareTeamService, PatientAssignmentService
 from carecircle.services.coverage import CrossCoverageManager
+from carecircle.services.emergency import BreakGlassReason, EmergencyAccessManager
 from carecircle.services.validator import AssignmentValidator
 
-__all__ = ["AssignmentValidator", "CareTeamService", "CrossCoverageManager", "PatientAssignmentService"]
+__all__ = [
+    "AssignmentValidator", "BreakGlassReason", "CareTeamService", "CrossCoverageManager", "EmergencyAccessManager",
+    "PatientAssignmentService",
+]  # fmt: skip

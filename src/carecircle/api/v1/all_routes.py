@@ -7,13 +7,18 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 
 from carecircle.api.invalid import invalid
-from carecircle.api.problems import problem
+from carecircle.api.problems import headers_of, problem
 from carecircle.api.v1 import (
     absences,
     assignments,
+    break_glass,
+    break_glass_after,
+    break_glass_deciding,
+    break_glass_events,
     care_teams,
     coverage,
     credentials,
+    duties,
     members,
     patients,
     policy,
@@ -28,7 +33,8 @@ from carecircle.errors import CareCircleError, InvalidInstant
 ROUTERS = (
     care_teams.router, members.router, coverage.router, rotas.router, absences.router, responsibility.router,
     credentials.router, referrals.router, assignments.router, validations.router, restrictions.router, policy.router,
-    patients.router,
+    patients.router, break_glass_events.router, break_glass_after.router, break_glass.router, break_glass_deciding.router,
+    duties.router,
 )  # fmt: skip
 
 
@@ -54,4 +60,4 @@ def mount(pages: FastAPI) -> None:
 def answer(error: CareCircleError) -> Response:
     """An error as RFC 9457 has it."""
     status, body = problem(error)
-    return Response(body, status, media_type="application/problem+json")
+    return Response(body, status, headers_of(error), media_type="application/problem+json")

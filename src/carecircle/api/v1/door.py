@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Depends, Request
 
 from carecircle.actor import acting_as
+from carecircle.api.live import Live
 from carecircle.api.tokens import Caller
 from carecircle.audit.refusal import REFUSALS, record_refusal
 from carecircle.bootstrap import CareCircle
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """The running carecircle, and whose request this is."""
+    """The running carecircle, who follows it live, and whose request this is."""
 
     circle: CareCircle
+    live: Live
     caller: Caller
 
     @asynccontextmanager
@@ -48,9 +50,12 @@ class Door:
     async def require_change(self) -> None:
         """Raises PermissionRequired, and leaves an entry of it, unless the caller may change."""
         if "change" not in self.caller.may:
-            error = PermissionRequired()
-            await self._record(error)
-            raise error
+            raise await self.refused(PermissionRequired())
+
+    async def refused(self, error: CareCircleError) -> CareCircleError:
+        """The same error, once an entry of it is left."""
+        await self._record(error)
+        return error
 
     async def _record(self, error: CareCircleError) -> None:
         known = {key: error.facts.get(key) for key in ("patient_id", "provider_id")}

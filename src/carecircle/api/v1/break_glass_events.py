@@ -1,0 +1,57 @@
+"""What awaits a person's decision, and what becomes of their own requests, as live events: ids of accesses and states only."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from fastapi.responses import Response
+
+from carecircle.api.stream import EventStream
+from carecircle.api.v1.door import Asking, Door, routes
+from carecircle.api.v1.person import Person
+from carecircle.api.v1.shapes import id_of
+from carecircle.emergency.concern_service import followed
+from carecircle.emergency.rules import OPEN_STATES
+from carecircle.emergency.value import Emergency
+from carecircle.identifiers import ProviderId
+from carecircle.period import show
+
+router = routes("break-glass")
+
+Told = dict[str, Any]
+
+
+class Following:
+    """What one stream has told, and so what is new: an access is told when it comes up, and then whenever it changes."""
+
+    def __init__(self, door: Door, person: ProviderId) -> None:
+        self._door, self._person = door, person
+        self._told: dict[UUID, Told] = {}
+
+    async def look(self) -> list[Told]:
+        """What is new, the oldest request first. Raises AccessUnavailable."""
+        async with self._door.read() as db:
+            found = await followed(db, provider=self._person)
+        told = {one.id: _told(one) for one in found if one.id in self._told or self._comes_up(one)}
+        new = [said for one, said in told.items() if self._told.get(one) != said]
+        self._told = told
+        return new
+
+    def _comes_up(self, one: Emergency) -> bool:
+        return one.decide_by is not None or (one.provider_id == self._person and one.state in OPEN_STATES)
+
+
+def _told(one: Emergency) -> Told:
+    """Nothing here says whose access it is, or to whom."""
+    decide_by = None if one.decide_by is None else show(one.decide_by)
+    return {"id": id_of(one.id), "reference": one.reference, "state": one.state, "decide_by": decide_by}
+
+
+@router.get("/break-glass/events", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
+async def follow_emergencies(door: Asking, person: Person) -> Response:
+    """Server-sent events named `emergency`, to the person of the token: `id`, `reference`, `state`, `decide_by`.
+
+    At first what stands, then each change, within a second. There is no replay: what was missed is told by how it stands.
+    """
+    return EventStream(door.live, door.caller, person, "emergency", Following(door, person).look)

@@ -1,0 +1,100 @@
+"""Whose business an emergency access is: who may look at one, and which ones a person follows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy import Uuid, or_, text
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from carecircle.actor import organization_of
+from carecircle.database.constraints import translated
+from carecircle.database.session import enter_tenant, instant
+from carecircle.directory.policy_service import policy_at
+from carecircle.emergency.rows import believed
+from carecircle.emergency.tables import EmergencyAccess
+from carecircle.emergency.value import Emergency, value_of
+
+Concern = Literal["requester", "approver", "privacy-office"]
+
+FOLLOWED_FOR = timedelta(hours=96)
+"""Nobody's request lasts longer: 12 hours of waiting at most, and then 72."""
+
+_HOLDS = "{0}.superseded_at = 'infinity' and {0}.starts_at <= :at and {0}.ends_at > :at"
+_SUSPENDED = f"""exists (
+    select from carecircle.access_restrictions r
+    where r.organization_id = :tenant and r.provider_id = :provider and r.kind = 'suspension' and {_HOLDS.format("r")})"""
+# An approver on record, by a duty that was not taken back; its shift may be over.
+_DECIDES = f"""
+    select e.emergency_id from carecircle.emergency_approvers e
+    join carecircle.duties was on was.organization_id = :tenant and was.id = e.duty_id
+    join carecircle.duties d on d.organization_id = :tenant and d.lineage_id = was.lineage_id
+      and d.provider_id = e.provider_id and d.duty = was.duty and d.superseded_at = 'infinity'
+      and (d.id = was.id or (d.starts_at <= :at and d.ends_at > :at))
+    where e.organization_id = :tenant and e.provider_id = :provider and not {_SUSPENDED}"""
+_CONCERN = text(f"""
+    select exists (select from carecircle.emergency_access g
+                   where g.organization_id = :tenant and g.lineage_id = :emergency and g.provider_id = :provider),
+           exists ({_DECIDES} and e.emergency_id = :emergency),
+           exists (select from carecircle.duties d
+                   where d.organization_id = :tenant and d.provider_id = :provider and d.duty = 'privacy_office'
+                     and {_HOLDS.format("d")}) and not {_SUSPENDED}""")
+# Nobody decides for themselves, or for those whom they report to, however far up; `union` ends where lines go round.
+_THEIRS = text(f"""
+    with recursive superiors (provider_id) as (
+      select cast(:provider as uuid)
+      union
+      select l.reports_to_id from superiors s
+      join carecircle.reporting_lines l on l.organization_id = :tenant and l.provider_id = s.provider_id and {_HOLDS.format("l")})
+    select g.lineage_id from ({_DECIDES} and e.recorded_at > :since) decides
+    join carecircle.emergency_access g on g.organization_id = :tenant and g.lineage_id = decides.emergency_id
+      and g.superseded_at = 'infinity' and g.provider_id not in (select provider_id from superiors)
+    """).columns(lineage_id=Uuid())
+
+
+async def concern_of(
+    db: AsyncSession, *, emergency_id: UUID, provider: UUID, organization: UUID | str | None = None
+) -> Concern | None:
+    """As whom this provider may look at such an access now; None when it is none of their business.
+
+    The privacy office may look at every one, so that this alone does not say that there is one.
+    """
+    with translated():
+        tenant = await enter_tenant(db, organization_of(organization))
+        said = {"tenant": tenant, "emergency": emergency_id, "provider": provider, "at": await instant(db)}
+        requester, approver, privacy_office = (await db.execute(_CONCERN, said)).one()
+    if requester:
+        return "requester"
+    return "approver" if approver else "privacy-office" if privacy_office else None
+
+
+async def on_privacy_office(db: AsyncSession, *, provider: UUID, organization: UUID | str | None = None) -> bool:
+    """Whether this provider has the duty of the privacy office now, and is not suspended."""
+    nobodys = UUID(int=0)
+    return await concern_of(db, emergency_id=nobodys, provider=provider, organization=organization) == "privacy-office"
+
+
+async def followed(db: AsyncSession, *, provider: UUID, organization: UUID | str | None = None) -> list[Emergency]:
+    """What this provider asked for lately, and what they may or might decide about, as it stands now, the oldest first.
+
+    One look however many there are: without words, and without who acknowledged.
+    """
+    with translated():
+        tenant = await enter_tenant(db, organization_of(organization))
+        now = await instant(db)
+        since = now - FOLLOWED_FOR
+        rows = await db.scalars(
+            believed(tenant)
+            .where(EmergencyAccess.asked_at > since)
+            .where(or_(EmergencyAccess.provider_id == provider, EmergencyAccess.lineage_id.in_(_THEIRS)))
+            .ext(distinct_on(EmergencyAccess.lineage_id))
+            .order_by(None)
+            .order_by(EmergencyAccess.lineage_id, EmergencyAccess.starts_at.desc()),
+            {"tenant": tenant, "provider": provider, "at": now, "since": since},
+        )
+        policy = await policy_at(db, tenant, now)
+        found = [value_of(row, now, policy, (), words=False) for row in rows]
+    return sorted(found, key=lambda one: (one.asked_at, one.id))

@@ -1,0 +1,106 @@
+"""Reviewing emergency access once it is over: by the privacy office, by nobody who asked for it or decided about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from carecircle.actor import Actor, actor_of, organization_of
+from carecircle.database.session import enter_tenant, one_change
+from carecircle.directory.service import AnyId, resolve_provider
+from carecircle.directory.tables import Duty
+from carecircle.emergency.acting import require_self
+from carecircle.emergency.noting_service import note
+from carecircle.emergency.rows import in_turn, states_of, step
+from carecircle.emergency.rules import OPEN_STATES, VERDICTS
+from carecircle.emergency.tables import EmergencyAccess
+from carecircle.errors import InvalidRequest
+from carecircle.errors.emergency import AlreadyReviewed, NotAReviewer, NotYetEnded, OwnReview
+from carecircle.identifiers import OrganizationId, to_text
+from carecircle.notices.service import wake
+from carecircle.period import FOREVER
+
+LONGEST_WORDS = 4000
+_SUSPENDED = text("""
+    select exists (
+      select from carecircle.access_restrictions r
+      where r.organization_id = :tenant and r.provider_id = :provider and r.kind = 'suspension'
+        and r.superseded_at = 'infinity' and r.starts_at <= :at and r.ends_at > :at)""")
+
+
+async def review(
+    db: AsyncSession,
+    *,
+    emergency_id: UUID,
+    reviewer: AnyId,
+    verdict: str,
+    words: str = "",
+    organization: UUID | str | None = None,
+    actor: Actor | str | None = None,
+) -> EmergencyAccess:
+    """Say what to think of an emergency access that is over: justified, concern or escalated, with words where useful.
+
+    The reviewer is on the duty `privacy_office` now and not suspended. Raises EmergencyAccessNotFound, AlreadyReviewed,
+    NotYetEnded; NotAReviewer; OwnReview for whoever asked for it or took part in any decision about it; NotThemselves;
+    InvalidRequest for another verdict, or more words than fit.
+    """
+    who = actor_of(actor)
+    if verdict not in VERDICTS:
+        raise InvalidRequest(f"A verdict is one of {', '.join(VERDICTS)}.")
+    if len(words) > LONGEST_WORDS:
+        raise InvalidRequest(f"A review has at most {LONGEST_WORDS} characters.")
+    async with one_change(db):
+        tenant = await enter_tenant(db, organization_of(organization))
+        reviewer_id = await resolve_provider(db, tenant, reviewer)
+        require_self(who, reviewer_id)
+        row, now = await in_turn(db, tenant, emergency_id)
+        if row.state == "reviewed":
+            raise AlreadyReviewed
+        if reviewer_id in _had_a_part(await states_of(db, tenant, emergency_id)):
+            raise OwnReview
+        await _require_reviewer(db, tenant, reviewer_id, now)
+        if row.state in OPEN_STATES and row.ends_at > now:
+            raise NotYetEnded
+        reviewed = await step(
+            db,
+            row,
+            now,
+            who,
+            "emergency-reviewed",
+            until=FOREVER,
+            detail={"verdict": verdict, "reviewer": to_text(reviewer_id)},
+            state="reviewed",
+            scope=[],
+            verdict=verdict,
+            reviewed_by_id=reviewer_id,
+            ended_because="expired" if row.state in OPEN_STATES else row.ended_because,
+        )
+        await note(db, reviewed, "reviewed", reviewed.entry_id, provider_id=reviewer_id, words=words)
+        await wake(db, tenant)
+    return reviewed
+
+
+def _had_a_part(states: Iterable[EmergencyAccess]) -> set[UUID | None]:
+    """Who asked for it or decided about it in any of its states: a later approval of an extension hides no earlier one."""
+    return {who for row in states for who in (row.provider_id, row.seconded_by_id, row.decided_by_id)}
+
+
+async def _require_reviewer(db: AsyncSession, tenant: OrganizationId, provider_id: UUID, at: datetime) -> None:
+    on_duty = await db.scalar(
+        select(Duty.id)
+        .where(
+            Duty.organization_id == tenant,
+            Duty.provider_id == provider_id,
+            Duty.duty == "privacy_office",
+            Duty.superseded_at == FOREVER,
+            Duty.starts_at <= at,
+            Duty.ends_at > at,
+        )
+        .limit(1)
+    )
+    if on_duty is None or await db.scalar(_SUSPENDED, {"tenant": tenant, "provider": provider_id, "at": at}):
+        raise NotAReviewer

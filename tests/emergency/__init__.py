@@ -1,0 +1,1 @@
+"""Tests of breaking the glass: opening, deciding, ending, reading and reviewing emergency access."""

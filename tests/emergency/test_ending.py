@@ -1,0 +1,291 @@
+"""The end of emergency access: the clinician's own word, a discharge, a relationship that has come; and asking for more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from carecircle.actor import Actor
+from carecircle.assignments.service import add_assignment
+from carecircle.care_teams.service import add_member, add_patient, create_team
+from carecircle.database.crypto import keyring
+from carecircle.emergency.deciding_service import approve, deny
+from carecircle.emergency.ending_service import end, end_if_related, end_on_discharge, extend
+from carecircle.errors import InvalidRequest
+from carecircle.errors.emergency import (
+    AlreadyDecided,
+    EmergencyAccessOpen,
+    GrantEnded,
+    NotThemselves,
+    ReasonRequired,
+    SelfApproval,
+)
+from carecircle.restrictions.service import label, lift, lift_suspension, object_to, suspend
+from tests.conftest import Hospital
+from tests.emergency.ward import Ward
+from tests.staffing.records import Records
+
+InHospital = Callable[[Callable[[Hospital], Any]], Any]
+HOUR = timedelta(hours=1)
+
+
+def test_who_asked_ends_it_and_nobody_else_does(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        ward = await Ward.open(hospital)
+        emergency = await ward.ask()
+        with pytest.raises(NotThemselves):
+            await ward.do(end, emergency_id=emergency, provider=ward.first)
+        with pytest.raises(NotThemselves):
+            await ward.do(end, emergency_id=emergency, provider=ward.asker, actor=Actor.provider(ward.first))
+        assert (await ward.may()).allowed
+        row = await ward.do(end, emergency_id=emergency, provider=ward.asker, actor=Actor.provider(ward.asker))
+        assert (row.state, row.ended_because, row.scope) == ("ended", "clinician", [])
+        assert not (await ward.may()).allowed
+        with pytest.raises(GrantEnded):
+            await ward.do(end, emergency_id=emergency, provider=ward.asker)
+        with pytest.raises(GrantEnded):
+            await ward.do(deny, emergency_id=emergency, approver=ward.first, words="no")
+        with pytest.raises(AlreadyDecided):
+            await ward.do(approve, emergency_id=emergency, approver=ward.first)
+        assert await ward.hooks(emergency) == ["emergency-opened", "emergency-ended"]
+        # It came to nothing that anybody denied or missed: the next one opens at once.
+        assert await ward.state(await ward.ask()) == "provisional"
+
+    in_hospital(body)
+
+
+def test_what_waits_is_taken_back(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        ward = await Ward.open(hospital, emergency_mode="gated")
+        emergency = await ward.ask()
+        row = await ward.do(end, emergency_id=emergency, provider=ward.asker)
+        assert (row.state, row.opened_at) == ("ended", None)
+
+    in_hospital(body)
+
+
+def test_a_discharge_ends_what_is_open_to_the_patient(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        ward = await Ward.open(hospital)
+        other = await hospital.provider()
+        await ward.kept.duty(other, "break_glass")
+        patient, elsewhere = ward.patient, await hospital.patient()
+        approved, provisional = await ward.ask(), await ward.ask(provider=other)
+        await ward.do(approve, emergency_id=approved, approver=ward.first)
+        over = await ward.kept_one(("provisional", -90, {}), ("denied", -80, {"decided_by_id": ward.first}))
+        stays = await ward.ask(patient=elsewhere)
+        ended = await ward.do(end_on_discharge, patient="mrn|1", actor="service:admissions")
+        assert {one.lineage_id for one in ended} == {approved, provisional}
+        assert {(one.state, one.ended_because) for one in ended} == {("ended", "discharge")}
+        assert not (await ward.may()).allowed
+        assert not (await ward.may(provider=other)).allowed
+        assert await ward.state(over) == "denied"
+        ward.patient = elsewhere
+        assert await ward.state(stays) == "provisional"
+        assert (await ward.may()).allowed
+        assert await ward.do(end_on_discharge, patient=patient) == []
+
+    in_hospital(body)
+
+
+def test_more_time_takes_a_second_reason_and_an_approval(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        ward = await Ward.open(hospital)
+        emergency = await ward.ask(hours=2)
+        more = {"emergency_id": emergency, "provider": ward.asker, "reason_code": "transfer", "hours": 3}
+        with pytest.raises(InvalidRequest):
+            await ward.do(extend, **more)
+        approved = await ward.do(approve, emergency_id=emergency, approver=ward.first)
+        wrong: tuple[tuple[type[Exception], dict[str, Any]], ...] = (
+            (ReasonRequired, {"reason_code": ""}), (ReasonRequired, {"reason_code": "because"}),
+            (ReasonRequired, {"reason_code": "other"}), (InvalidRequest, {"hours": 0}),
+            (NotThemselves, {"provider": ward.first}), (NotThemselves, {"actor": Actor.provider(ward.second)}),
+        )  # fmt: skip
+        for refused, said in wrong:
+            with pytest.raises(refused):
+                await ward.do(extend, **(more | said))
+        late = await hospital.provider()
+        await ward.kept.duty(late, "supervisor", contact="late@example.org")
+        asked = await ward.do(extend, **more, words="no bed upstairs")
+        assert (asked.state, asked.ends_at, asked.wanted_until) == (
+            "approved", approved.ends_at, approved.ends_at + 3 * HOUR,
+        )  # fmt: skip
+        assert asked.second_reason is not None
+        sealed = keyring().unseal(
+            asked.second_reason, hospital.organization, "emergency_access", "second_reason", emergency
+        )
+        assert sealed == b"no bed upstairs"
+        (entry,) = await (await Records.open(hospital)).audit("emergency-extension-asked")
+        assert json.loads(entry["detail"])["reason"] == "transfer"
+        assert "bed" not in str(dict(entry))
+        # Who is on duty by now is told, and decides as well as those of the request.
+        assert set(await ward.told(emergency, "emergency-extension-asked")) == {ward.first, late}
+        with pytest.raises(EmergencyAccessOpen):
+            await ward.do(extend, **more)
+        with pytest.raises(SelfApproval):
+            await ward.do(approve, emergency_id=emergency, approver=ward.asker)
+        with pytest.raises(InvalidRequest):
+            await ward.do(approve, emergency_id=emergency, approver=late, hours=1)
+        row = await ward.do(approve, emergency_id=emergency, approver=late, hours=4)
+        assert (row.state, row.ends_at, row.decided_by_id) == ("approved", row.opened_at + 4 * HOUR, late)
+        assert row.decided_at == approved.decided_at
+        with pytest.raises(AlreadyDecided):
+            await ward.do(approve, emergency_id=emergency, approver=ward.second)
+        assert await ward.hooks(emergency) == [
+            "emergency-opened", "emergency-approved", "emergency-extension-asked", "emergency-extended",
+        ]  # fmt: skip
+
+    in_hospital(body)
+
+
+def test_no_extension_goes_beyond_the_cap(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        ward = await Ward.open(hospital, emergency_longest_hours=6)
+        emergency = await ward.ask(hours=2)
+        await ward.do(approve, emergency_id=emergency, approver=ward.first)
+        more = {"emergency_id": emergency, "provider": ward.asker, "reason_code": "transfer", "hours": 60}
+        await ward.do(extend, **more)
+        row = await ward.do(approve, emergency_id=emergency, approver=ward.first, hours=70)
+        assert row.ends_at == row.opened_at + 6 * HOUR
+        with pytest.raises(InvalidRequest):
+            await ward.do(extend, **more)
+        assert (await ward.may()).allowed
+
+    in_hospital(body)
+
+
+def test_an_extension_of_what_two_approved_takes_two(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        ward = await Ward.open(hospital, emergency_open_at_once=1)
+        await ward.ask()
+        ward.patient = await hospital.patient()
+        emergency = await ward.ask(hours=2)
+        for who in (ward.first, ward.second):
+            await ward.do(approve, emergency_id=emergency, approver=who)
+        asked = await ward.do(extend, emergency_id=emergency, provider=ward.asker, reason_code="transfer", hours=2)
+        with pytest.raises(InvalidRequest):
+            await ward.do(approve, emergency_id=emergency, approver=ward.second, hours=3)
+        row = await ward.do(approve, emergency_id=emergency, approver=ward.second)
+        assert row.ends_at == asked.ends_at
+        with pytest.raises(SelfApproval):
+            await ward.do(approve, emergency_id=emergency, approver=ward.second)
+        row = await ward.do(approve, emergency_id=emergency, approver=ward.manager)
+        assert (row.ends_at, row.seconded_by_id, row.decided_by_id) == (
+            asked.wanted_until, ward.second, ward.manager,
+        )  # fmt: skip
+
+    in_hospital(body)
+
+
+def test_an_extension_may_be_denied_with_all_the_rest(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        ward = await Ward.open(hospital)
+        emergency = await ward.ask(hours=2)
+        await ward.do(approve, emergency_id=emergency, approver=ward.first)
+        await ward.do(extend, emergency_id=emergency, provider=ward.asker, reason_code="transfer", hours=2)
+        await ward.do(deny, emergency_id=emergency, approver=ward.second, words="enough")
+        assert not (await ward.may()).allowed
+        with pytest.raises(GrantEnded):
+            await ward.do(extend, emergency_id=emergency, provider=ward.asker, reason_code="transfer", hours=2)
+
+    in_hospital(body)
+
+
+async def _converted(ward: Ward, emergency: UUID) -> bool:
+    row = await ward.do(end_if_related, emergency_id=emergency)
+    assert row is None or (row.state, row.ended_because) == ("ended", "relationship")
+    return row is not None
+
+
+def test_a_relationship_that_does_it_all_ends_it(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        ward = await Ward.open(hospital)
+        emergency = await ward.ask()
+        assert not await _converted(ward, emergency)
+        await ward.do(add_assignment, patient=ward.patient, provider=ward.asker)
+        assert await _converted(ward, emergency)
+        decision = await ward.may()
+        assert decision.allowed
+        assert [one.kind for one in decision.bases] == ["consulting"]
+        assert [one.kind for one in await ward.notes(emergency)] == ["converted"]
+        assert await ward.hooks(emergency) == ["emergency-opened", "emergency-converted"]
+        assert not await _converted(ward, emergency)
+        with pytest.raises(GrantEnded):
+            await ward.do(end, emergency_id=emergency, provider=ward.asker)
+
+    in_hospital(body)
+
+
+def test_a_relationship_that_ends_sooner_leaves_it_open(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        ward = await Ward.open(hospital)
+        emergency = await ward.ask(hours=4)
+        row = await ward.do(approve, emergency_id=emergency, approver=ward.first)
+        assignment = {"patient": ward.patient, "provider": ward.asker}
+        await ward.do(add_assignment, **assignment, ends_at=row.ends_at - timedelta(seconds=1))
+        assert not await _converted(ward, emergency)
+        await ward.do(add_assignment, **assignment, assignment_type="attending", ends_at=row.ends_at)
+        assert await _converted(ward, emergency)
+
+    in_hospital(body)
+
+
+def test_a_relationship_that_allows_less_leaves_it_open(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        ward = await Ward.open(hospital, emergency_scope=["read", "write", "order"])
+        emergency = await ward.ask(scope=("read", "order"))
+        await ward.do(approve, emergency_id=emergency, approver=ward.first)
+        team = await ward.do(create_team, name="Team")
+        await ward.do(add_member, care_team_id=team, provider=ward.asker, member_role="nurse", scope=["read"])
+        await ward.do(add_patient, care_team_id=team, patient=ward.patient)
+        assert not await _converted(ward, emergency)
+        # Two that together do it all are as good as one.
+        await ward.do(add_assignment, patient=ward.patient, provider=ward.asker, scope=["order"])
+        assert await _converted(ward, emergency)
+
+    in_hospital(body)
+
+
+def test_a_relationship_that_is_restricted_leaves_it_open(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        ward = await Ward.open(hospital, emergency_overrides=["sensitivity", "objection"])
+        team = await ward.do(create_team, name="Team")
+        await ward.do(add_member, care_team_id=team, provider=ward.asker, member_role="nurse")
+        await ward.do(add_patient, care_team_id=team, patient=ward.patient)
+        await ward.do(label, patient=ward.patient, label="PSY")
+        emergency = await ward.ask()
+        assert (await ward.may()).allowed
+        assert not await _converted(ward, emergency)
+        await ward.do(add_assignment, patient=ward.patient, provider=ward.asker)
+        objection = await ward.do(object_to, patient=ward.patient, provider=ward.asker)
+        assert not await _converted(ward, emergency)
+        assert (await ward.may()).allowed
+        await ward.do(lift, restriction_id=objection.id)
+        await ward.do(suspend, provider=ward.asker)
+        assert not await _converted(ward, emergency)
+        await ward.do(lift_suspension, provider=ward.asker)
+        assert await _converted(ward, emergency)
+
+    in_hospital(body)
+
+
+def test_a_request_that_waits_ends_when_it_is_needless(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        ward = await Ward.open(hospital, emergency_mode="gated", emergency_scope=["read", "write", "order"])
+        emergency = await ward.ask(scope=("read", "order"), hours=3)
+        row = (await ward.states(emergency))[-1]
+        assignment = {"patient": ward.patient, "provider": ward.asker}
+        assert not await _converted(ward, emergency)
+        await ward.do(add_assignment, **assignment, scope=["read"])
+        assert not await _converted(ward, emergency)
+        await ward.do(
+            add_assignment, **assignment, assignment_type="attending", scope=["read", "order"], ends_at=row.wanted_until
+        )
+        assert await _converted(ward, emergency)
+
+    in_hospital(body)
