@@ -76,7 +76,8 @@ def test_every_body_and_every_answer_has_an_example(described: dict[str, Any]) -
 def test_every_example_is_what_its_model_believes() -> None:
     seen = 0
     for route in routes():
-        wanted = [route.response_model, *(field.field_info.annotation for field in route.dependant.body_params)]
+        answered = [] if route.unique_id in STREAMS else [route.response_model]
+        wanted = [*answered, *(field.field_info.annotation for field in route.dependant.body_params)]
         for model in wanted:
             adapter: TypeAdapter[Any] = TypeAdapter(model)
             for said in _examples(model):

@@ -14,7 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 
 from carecircle import Actor
-from carecircle.api.tokens import ALGORITHM, AUDIENCE, ISSUER, Gate, mint
+from carecircle.api.tokens import ALGORITHM, ASK, AUDIENCE, ISSUER, Gate, mint
 from carecircle.cli.main import run
 from carecircle.database.crypto import Keyring
 from carecircle.database.embedded import EmbeddedServer
@@ -105,7 +105,7 @@ def test_the_command_mints_what_is_asked_for(
     for named in ("npi|1234567893", to_text(person)):
         code, token = minted("--as", named)
         caller = gate.admit(f"Bearer {token}".encode())
-        assert (code, caller.actor, caller.may) == (0, Actor.provider(person), {"ask"})
+        assert (code, caller.actor, caller.may) == (0, Actor.provider(person), ASK)
         assert caller.signed_in_at is not None
         assert abs(time.time() - caller.signed_in_at.timestamp()) < 60
     for nobody in ("npi|0", to_text(new_id())):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SOON = timedelta(minutes=1)
 A_SECOND = 2
 """How often it is drawn."""
+AROUND = 9
+"""Lines of the screen that are no row of the list."""
 
 
 class Screen:
@@ -77,10 +79,14 @@ class Screen:
             table.add_column("who", no_wrap=True, overflow="ellipsis", max_width=24)
             table.add_column("why", no_wrap=True, overflow="ellipsis")
             table.add_column("now", no_wrap=True, overflow="ellipsis")
-            for one in self.seen.waiting.values():
+            every = list(self.seen.waiting.values())
+            room = max(1, options.size.height - AROUND)
+            for one in every[:room]:
                 table.add_row(*_cells(one, told))
             yield Text()
             yield table
+            if len(every) > room:
+                yield Text(f"and {len(every) - room} more, due later; see: {command_name()} break-glass list --pending")
             yield Text()
             who = printable(self.approver) if self.approver else "PROVIDER"
             yield Text(f"{command_name()} break-glass approve REFERENCE --as {who}", style="dim")

@@ -98,7 +98,12 @@ class EmergencyAccessManager:
         return to_text(row.lineage_id)
 
     async def approve_emergency_access(
-        self, access_id: UUID | str, supervisor_id: AnyId, *, hours: float | None = None, scope: Sequence[str] | None = None
+        self,
+        access_id: UUID | str,
+        supervisor_id: AnyId,
+        *,
+        hours: float | None = None,
+        scope: Sequence[str] | None = None,
     ) -> bool:
         """Approve as asked, or shorter: `hours` after it was opened, or narrower. False while a second person must approve too.
 
