@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from carecircle.emergency import escalation_service
 from carecircle.errors import CareCircleError, DatabaseNotMigrated, DatabaseRoleUnsafe, DatabaseUnavailable
 from carecircle.identifiers import OrganizationId, to_text
 from carecircle.notices.sending_service import Lane, Senders, claim_in, put_off, send
-from carecircle.notices.service import postpone, settle
+from carecircle.notices.service import REARMED, postpone, settle
 from carecircle.notices.watching_service import Outbox, watching
 from carecircle.settings import Settings
 
@@ -47,6 +47,9 @@ STEPS: Mapping[str, Callable[[AsyncSession, OrganizationId, Due], Awaitable[str]
 }
 """What is done when a step is due; each acts, puts down what follows, and gives the outcome's code."""
 
+Drain = tuple[OrganizationId, Lane, int]
+"""Whose rows, of which lane, and which of those that work on it side by side."""
+
 log = structlog.get_logger("carecircle.worker")
 
 
@@ -58,11 +61,14 @@ class Worker:
         self._engine = engine
         self._senders = senders
         self._room = {lane: asyncio.Semaphore(SIDE_BY_SIDE) for lane in Lane}
-        self._running: dict[tuple[OrganizationId, Lane, int], asyncio.Task[None]] = {}
-        self._again: set[tuple[OrganizationId, Lane, int]] = set()
+        self._running: dict[Drain, asyncio.Task[None]] = {}
+        self._again: set[Drain] = set()
 
-    async def do_one(self, tenant: OrganizationId, lane: Lane) -> bool:
-        """Claim what is due next in a lane and do it; whether there was any. Raises DatabaseUnavailable and its kin."""
+    async def do_one(self, tenant: OrganizationId, lane: Lane, claimed: Callable[[], None] = lambda: None) -> bool:
+        """Claim what is due next in a lane and do it; whether there was any. `claimed` is called once there is.
+
+        Raises DatabaseUnavailable and its kin.
+        """
         due_id = kind = None
         try:
             async with transaction(self._engine, tenant) as db:
@@ -70,6 +76,7 @@ class Worker:
                 if due is None:
                     return False
                 due_id, kind = due.id, due.kind
+                claimed()
                 outcome = await self._act(db, tenant, lane, due)
         except Exception as error:
             if due_id is None:
@@ -94,7 +101,8 @@ class Worker:
         with acting_as(organization=tenant, actor=NOTIFIER):
             async with asyncio.timeout(LONGEST_STEP):
                 outcome = await step(db, tenant, due)
-        await settle(db, due, outcome)
+        if outcome != REARMED:
+            await settle(db, due, outcome)
         return outcome
 
     async def do_all(self, tenant: OrganizationId) -> int:
@@ -117,16 +125,17 @@ class Worker:
                 async with asyncio.timeout(seconds):
                     await self.stirred.wait()
 
-    def _begin(self, tenant: OrganizationId) -> None:
-        for lane in Lane:
+    def _begin(self, tenant: OrganizationId, lanes: Iterable[Lane] = Lane) -> None:
+        """Have somebody look at these lanes: one more, where there may be one more."""
+        for lane in lanes:
             for number in range(SIDE_BY_SIDE):
                 key = (tenant, lane, number)
-                if key in self._running:
-                    self._again.add(key)  # it may have looked just before this was put down
-                else:
+                if key not in self._running:
                     self._running[key] = asyncio.create_task(self._drain(key))
+                    break
+                self._again.add(key)  # it may have looked just before this was put down
 
-    async def _drain(self, key: tuple[OrganizationId, Lane, int]) -> None:
+    async def _drain(self, key: Drain) -> None:
         """Do what is due in a lane until none is left. Organizations take turns, row by row."""
         tenant, lane, _ = key
         worked = False
@@ -134,7 +143,8 @@ class Worker:
             while True:
                 self._again.discard(key)
                 async with self._room[lane]:
-                    found = await self.do_one(tenant, lane)
+                    # Where one thing is due there may be more: another looks while this one is done.
+                    found = await self.do_one(tenant, lane, lambda: self._begin(tenant, [lane]))
                 worked |= found
                 if not found and key not in self._again:
                     return

@@ -157,6 +157,20 @@ ROUTES = (
     Route("POST", "/v1/patients/unmerge", {"patient": "{twin}"}, entry="patients-unmerged"),
     Route("POST", "/v1/patients/{ines}/discharge"),
     _read("/v1/break-glass/figures", changes=True),
+    Route("POST", "/v1/duties", {"duty": "supervisor", "provider": "{dana}"}, 201, entry="duty-added", gives="duty"),
+    _read("/v1/duties?provider={dana}", changes=True),
+    Route("DELETE", "/v1/duties/{duty}", entry="duty-ended"),
+    Route(
+        "POST", "/v1/reporting-lines", {"provider": "{dana}", "reports_to": "{chen}"}, 201, entry="reporting-line-added"
+    ),
+    _read("/v1/reporting-lines?provider={dana}", changes=True),
+    Route("DELETE", "/v1/reporting-lines?provider={dana}&reports_to={chen}", entry="reporting-line-ended"),
+    Route(
+        "POST", "/v1/personal-relations", {"provider": "{dana}", "patient": "{ines}", "relation": "family"}, 201,
+        entry="relation-added",
+    ),
+    _read("/v1/personal-relations?patient={ines}", changes=True, entry="relations-read"),
+    Route("DELETE", "/v1/personal-relations?patient={ines}&provider={dana}", entry="relation-ended"),
 )  # fmt: skip
 
 # What is done by a person as themselves, or told to them; test_break_glass.py and test_live.py go through it.

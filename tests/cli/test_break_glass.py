@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import io
-import os
 import stat
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
@@ -21,40 +19,17 @@ from carecircle.directory.duty_service import DUTIES as KNOWN_DUTIES
 from carecircle.emergency.figures_service import spread
 from carecircle.emergency.report_page import SIGNALS as REPORTED
 from carecircle.emergency.rules import VERDICTS
-from tests.cli.conftest import Command, Ran
+from tests.cli.conftest import Command
 from tests.cli.test_changes import entries
+from tests.cli.ward import asked, give_duties, glass
 
 WORDS = "Found unconscious at the station"
 
 
 @pytest.fixture
 def ward(carecircle: Command, own: str) -> str:
-    """The test's own organization with `doctor`, who may break the glass, supervisors, a duty manager and two reviewers."""
-    for name in ("boss", "second", "manager", "office", "auditor"):
-        assert carecircle("provider", "add", "--identifier", name, organization=own).code == 0
-    for duty, who, more in (
-        ("break_glass", "doctor", ()),
-        ("supervisor", "boss", ("--contact", "boss@ward.example")),
-        ("supervisor", "second", ("--order", "2")),
-        ("duty_manager", "manager", ()),
-        ("privacy_office", "office", ()),
-        ("privacy_office", "auditor", ()),
-    ):
-        assert carecircle("duty", "add", duty, who, *more, organization=own).code == 0
+    give_duties(own)
     return own
-
-
-def glass(carecircle: Command, ward: str, *words: str, **environment: str) -> Ran:
-    return carecircle("break-glass", *words, organization=ward, **environment)
-
-
-def asked(carecircle: Command, ward: str, *words: str) -> Any:
-    """A request, as it is answered in JSON."""
-    ran = glass(
-        carecircle, ward, "request", "patient", "--as", "doctor", "--reason", "life-threat", "--attest", "-o", "json", *words
-    )  # fmt: skip
-    assert ran.code == 0, ran.err
-    return ran.json
 
 
 def test_the_answer_says_in_one_glance_what_is_open_and_for_how_long(carecircle: Command, ward: str) -> None:
@@ -128,6 +103,64 @@ def test_words_come_from_standard_input(carecircle: Command, ward: str, monkeypa
     assert (ran.code, "invalid-input" in ran.err) == (7, True)
 
 
+class Typing(io.StringIO):
+    """Somebody at a terminal who types these lines."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_it_asks_for_a_reason_and_the_attestation(
+    carecircle: Command, ward: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Typing("9\n7\nNot known here\nn\n"))
+    ran = glass(carecircle, ward, "request", "patient", "--as", "doctor")
+    assert (ran.code, "nobody was told" in ran.err) == (0, True), ran.err
+    assert "7  Something else, said in words (other)" in ran.err
+    assert "It is recorded, and a supervisor is told now. Open it?" in ran.err
+    assert glass(carecircle, ward, "list", "-o", "json").json["emergencies"] == []
+    monkeypatch.setattr(sys, "stdin", Typing("2\ny\n"))
+    assert (
+        glass(carecircle, ward, "request", "patient", "--as", "doctor", "-o", "json").json["reason"] == "unresponsive"
+    )
+    [one] = glass(carecircle, ward, "list", "-o", "json").json["emergencies"]
+    monkeypatch.setattr(sys, "stdin", Typing("Not here\nn\n"))
+    kept = glass(carecircle, ward, "deny", one["reference"], "--as", "boss")
+    assert (kept.code, "Nothing was changed" in kept.err) == (0, True)
+    monkeypatch.setattr(sys, "stdin", Typing("Not here\ny\n"))
+    assert "DENIED BG-" in glass(carecircle, ward, "deny", one["reference"], "--as", "boss").lines[0]
+
+
+def test_more_than_usual_opens_all_the_same_and_takes_two(carecircle: Command, ward: str, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.json"
+    policy.write_text('{"emergency_opened_a_day": 1}')
+    assert carecircle("policy", "set", str(policy), organization=ward).code == 0
+    assert carecircle("patient", "add", "--identifier", "another", organization=ward).code == 0
+    asked(carecircle, ward)
+    request = ("request", "another", "--as", "doctor", "--reason", "disaster", "--attest")
+    ran = glass(carecircle, ward, *request)
+    assert (ran.code, ran.lines[0].startswith("OPEN BG-")) == (0, True), ran.err
+    assert "two people must decide by" in ran.out
+    assert "(privacy office" in ran.out
+    assert "more of it than usual" not in ran.out, "what stands out is for whoever decides"
+    name = ran.lines[0].split()[1].rstrip(":")
+    first = glass(carecircle, ward, "approve", name, "--as", "boss")
+    assert (first.code, "(not approved yet)" in first.lines[0]) == (0, True)
+    assert "has approved; a second person must decide by" in " ".join(first.out.split())
+    assert "more of it than usual" in first.out
+    assert glass(carecircle, ward, "approve", name, "--as", "boss").code == 4
+    second = glass(carecircle, ward, "approve", name, "--as", "manager")
+    assert (second.code, "(approved)" in second.lines[0]) == (0, True)
+
+
+def test_nobody_on_duty_is_said(carecircle: Command, own: str) -> None:
+    assert carecircle("duty", "add", "break_glass", "doctor", organization=own).code == 0
+    ran = glass(carecircle, own, "request", "patient", "--as", "doctor", "--reason", "disaster", "--attest")
+    assert (ran.code, ran.lines[0].startswith("OPEN BG-")) == (0, True), ran.err
+    assert "told       NOBODY" in ran.out
+    assert "no supervisor was on duty" in ran.out
+
+
 def test_who_may_not_is_refused_and_a_second_time_names_the_first(carecircle: Command, ward: str) -> None:
     refused = glass(carecircle, ward, "request", "patient", "--as", "other", "--reason", "consult", "--attest")
     assert (refused.code, "may-not-break-glass" in refused.err) == (4, True)
@@ -197,7 +230,7 @@ def test_a_discharge_ends_all_and_a_review_by_another_closes_it(carecircle: Comm
     assert "Nothing was open" in glass(carecircle, ward, "discharge", "patient").err
     [due] = glass(carecircle, ward, "list", "--to-review", "-o", "json").json["emergencies"]
     assert due["emergency"] == told["emergency"]
-    assert "in 2 days 23 h" in glass(carecircle, ward, "list", "--to-review").out
+    assert "in 3 days" in glass(carecircle, ward, "list", "--to-review").out
     own = glass(carecircle, ward, "review", name, "--as", "office", "--verdict", "justified")
     assert (own.code, "own-review" in own.err) == (4, True)
     assert glass(carecircle, ward, "review", name, "--as", "auditor", "--verdict", "splendid").code == 2
@@ -228,14 +261,14 @@ def test_a_report_is_told_kept_privately_and_never_written_over(carecircle: Comm
     told = glass(carecircle, ward, "report", name)
     assert told.code == 0, told.err
     for said in (WORDS, "opened 1 time", "Record opened for the first time", "Opened provisionally, to read"):
-        assert said in told.out
+        assert said in " ".join(told.out.split())
     data = glass(carecircle, ward, "report", name, "--json").json
     assert data["emergency"]["reference"] == name
     assert glass(carecircle, ward, "report", name, "-o", "json").json["emergency"] == data["emergency"]
     assert glass(carecircle, ward, "report", name, "-o", "csv").code == 7
     page = tmp_path / "report.html"
     assert glass(carecircle, ward, "report", name, "--html", str(page)).code == 0
-    assert stat.S_IMODE(os.stat(page).st_mode) == 0o600
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
     assert WORDS in page.read_text()
     before = page.read_bytes()
     assert glass(carecircle, ward, "report", name, "--html", str(page)).code == 7

@@ -178,6 +178,12 @@ def test_an_extension_of_what_two_approved_takes_two(in_hospital: InHospital) ->
         assert (row.ends_at, row.seconded_by_id, row.decided_by_id) == (
             asked.wanted_until, ward.second, ward.manager,
         )  # fmt: skip
+        # The next extension takes two again.
+        await ward.do(extend, emergency_id=emergency, provider=ward.asker, reason_code="transfer", hours=2)
+        again = await ward.do(approve, emergency_id=emergency, approver=ward.first)
+        assert again.ends_at == row.ends_at
+        again = await ward.do(approve, emergency_id=emergency, approver=ward.second)
+        assert again.ends_at == row.ends_at + 2 * HOUR
 
     in_hospital(body)
 

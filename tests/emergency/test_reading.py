@@ -162,6 +162,21 @@ def test_an_inbox_has_what_its_owner_may_decide(in_hospital: InHospital) -> None
         async with hospital.change() as db:
             assert [one.id for one in await inbox(db, approver=supervisor, **kept.of)] == [sooner, later]
             assert [one.id for one in await inbox(db, approver=stranger, **kept.of)] == [seconded]
+        approved_by = await hospital.provider()
+        more = {"decided_by_id": approved_by, "second_reason_code": "transfer", "wanted_until": kept.at(120)}
+        extended = await kept.access(
+            asker,
+            await hospital.patient(),
+            ("approved", -3, {"ends": 30, **more, "seconded_by_id": stranger}),
+            two_persons=True,
+        )
+        for who, duty_of in ((supervisor, duty), (stranger, theirs)):
+            await kept.approver(extended, who, duty_of)
+        await kept.note(extended, "decided", supervisor)
+        async with hospital.change() as db:
+            assert [one.id for one in await inbox(db, approver=supervisor, **kept.of)] == [sooner, later]
+            # Once before, about the request, is not about the extension.
+            assert [one.id for one in await inbox(db, approver=stranger, **kept.of)] == [extended, seconded]
         await kept.revoke(theirs)
         async with hospital.change() as db:
             assert await inbox(db, approver=stranger, **kept.of) == []

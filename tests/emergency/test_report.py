@@ -257,7 +257,7 @@ def test_its_timeline_has_everything_in_order(in_hospital: InHospital) -> None:
             ("provisional", -98, {"seconded_by_id": first}),
             ("approved", -97, {"decided_by_id": second, "decided_at": kept.at(-97)}),
             ("approved", -60, {"second_reason_code": "transfer", "wanted_until": kept.at(3000)}),
-            ("approved", -55, {"decided_at": kept.at(-55), "ends": -30}),
+            ("approved", -55, {"decided_by_id": first, "ends": -30, "seconded_by_id": second}),
             ("reviewed", -10, {"verdict": "justified", "reviewed_by_id": reviewer}),
             two_persons=True,
         )  # fmt: skip
@@ -267,7 +267,7 @@ def test_its_timeline_has_everything_in_order(in_hospital: InHospital) -> None:
             "Approved by Otto; a second person must approve too",
             "Approved by Ines, to read",
             "More time asked for",
-            "More time approved by Ines, to read",
+            "More time approved by Otto",
             "Expired",
             "Reviewed by Paul: justified",
         ]
@@ -275,6 +275,25 @@ def test_its_timeline_has_everything_in_order(in_hospital: InHospital) -> None:
         assert [mark.y for mark in drawn.marks] == sorted({mark.y for mark in drawn.marks})
         assert drawn.height > drawn.marks[-1].y
         assert len(drawn.bars) == 6
+
+    in_hospital(body)
+
+
+def test_what_was_used_in_a_downtime_says_so(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        kept = await Kept.open(hospital)
+        witness = await named(hospital, "Wanda")
+        emergency = await kept.access(
+            await hospital.provider(), await hospital.patient(), ("provisional", -300, {}), ("ended", -200, {}),
+            mode="downtime", opened_at=None, asked_at=kept.at(-1), seconded_by_id=witness,
+        )  # fmt: skip
+        found = await written(kept, emergency)
+        page = as_html(found)
+        assert (found.seconds_open, found.opened) == (0, ())
+        assert timeline(found).marks[0].text == "Used while carecircle could not be asked"
+        assert re.search(r"Witness</th><td>Wanda", page)
+        assert "Recorded at" in page
+        assert "never opened here" in page
 
     in_hospital(body)
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from carecircle.emergency.reading_service import notes_of, show, to_review
+from carecircle.emergency.reading_service import deliveries_of, notes_of, show, to_review
 from carecircle.emergency.review_service import review
 from carecircle.emergency.rules import VERDICTS
 from carecircle.errors import InvalidRequest
@@ -57,6 +57,9 @@ def test_the_privacy_office_reviews_what_is_over(in_hospital: InHospital) -> Non
             (note,) = await notes_of(db, emergency_id=emergency, **kept.of)
             assert (note.kind, note.provider_id, note.words) == ("reviewed", reviewer, "No note in the chart.")
             assert await to_review(db, **kept.of) == []
+            assert [one.kind for one in await deliveries_of(db, emergency_id=emergency, **kept.of)] == [
+                "webhook:emergency-reviewed"
+            ]
         async with hospital.circle.auditor.begin() as connection:
             await connection.execute(
                 text("select set_config('carecircle.organization_id', :own, true)"), {"own": str(hospital.organization)}
@@ -107,12 +110,12 @@ def test_it_is_over_before_it_is_reviewed_and_reviewed_once(in_hospital: InHospi
     in_hospital(body)
 
 
-@pytest.mark.parametrize("part", ["asked", "decided", "decided earlier", "seconded"])
+@pytest.mark.parametrize("part", ["asked", "decided", "decided earlier", "seconded", "noted"])
 def test_nobody_reviews_what_they_had_a_part_in(in_hospital: InHospital, part: str) -> None:
     async def body(hospital: Hospital) -> None:
         kept = await Kept.open(hospital)
-        asker, first, second, last, reviewer = [await hospital.provider() for _ in range(5)]
-        for one in (asker, first, second, last, reviewer):
+        asker, first, second, last, noted, reviewer = [await hospital.provider() for _ in range(6)]
+        for one in (asker, first, second, last, noted, reviewer):
             await kept.duty(one, "privacy_office")
         emergency = await kept.access(
             asker, await hospital.patient(),
@@ -122,7 +125,9 @@ def test_nobody_reviews_what_they_had_a_part_in(in_hospital: InHospital, part: s
             ("ended", -5, {"ended_because": "clinician"}),
             two_persons=True,
         )  # fmt: skip
-        who = {"asked": asker, "decided": last, "decided earlier": first, "seconded": second}[part]
+        await kept.note(emergency, "decided", noted)
+        parts = {"asked": asker, "decided": last, "decided earlier": first, "seconded": second, "noted": noted}
+        who = parts[part]
         async with hospital.change() as db:
             with pytest.raises(OwnReview):
                 await review(db, emergency_id=emergency, reviewer=who, verdict="justified", **kept.by)

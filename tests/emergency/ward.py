@@ -15,7 +15,7 @@ from carecircle.emergency.escalation_service import relationship, review_due, un
 from carecircle.emergency.opening_service import request
 from carecircle.emergency.rows import states_of
 from carecircle.emergency.tables import EmergencyAccess, EmergencyNote
-from carecircle.notices.service import settle
+from carecircle.notices.service import REARMED, settle
 from carecircle.notices.tables import Due
 from tests.conftest import Hospital
 from tests.emergency.kept import Kept
@@ -119,7 +119,8 @@ class Ward:
             query = select(Due).where(Due.subject_id == emergency, Due.kind == kind, Due.settled_at.is_(None))
             due = (await db.scalars(query.order_by(Due.due_at).limit(1))).one()
             outcome = await STEPS[kind](db, tenant, due)
-            await settle(db, due, outcome)
+            if outcome != REARMED:
+                await settle(db, due, outcome)
             if cut_off:
                 raise InterruptedStep
             return outcome

@@ -35,6 +35,12 @@ def any_duty(r: Random) -> Command:
     )  # fmt: skip
 
 
+def duty_ahead(r: Random) -> Command:
+    return Command(
+        "add_duty", provider=r.choice((0, 0, 1)), kind="break_glass", starts=When(r.choice((HOUR, 48 * HOUR)))
+    )
+
+
 def duty_ended(r: Random) -> Command:
     return Command("end_duty", row=r.randrange(3))
 

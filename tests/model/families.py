@@ -67,6 +67,7 @@ from tests.model.drawing_emergency import (
     any_access_requested,
     any_duty,
     any_label,
+    duty_ahead,
     duty_ended,
     may_break_glass,
     overriding,
@@ -175,8 +176,8 @@ FAMILIES: Sequence[Family] = (
         5,
     ),
     (
-        ((any_duty,), (any_duty, suspension)),
-        (any_duty, any_duty, duty_ended, suspension, lifted, any_access_requested),
+        ((any_duty, duty_ahead), (any_duty, suspension)),
+        (any_duty, duty_ahead, duty_ended, suspension, lifted, any_access_requested),
         5,
     ),
 )

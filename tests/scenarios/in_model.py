@@ -23,7 +23,7 @@ class InModel:
             for number, name in enumerate(names)
         }
         self.model = Model(range(len(story.patients)), range(len(story.providers)), range(len(story.teams)))
-        self.made = {"referral": 0, "arrangement": 0, "restriction": 0}
+        self.made = {"referral": 0, "arrangement": 0, "restriction": 0, "duty": 0, "request": 0}
 
     async def assign(
         self, *, patient: str, provider: str, kind: str = "consulting", start: datetime | None = None,
@@ -130,9 +130,33 @@ class InModel:
 
     async def set_policy(
         self, *, actions: Sequence[str] = (), grace_minutes: int = 0, coverage_rests_on: Sequence[str] = (),
-        start: datetime | None = None,
+        overrides: Sequence[str] = ("sensitivity",), start: datetime | None = None,
     ) -> None:  # fmt: skip
-        self._do(self.model.set_policy, actions, grace_minutes, coverage_rests_on, start)
+        self._do(self.model.set_policy, actions, grace_minutes, coverage_rests_on, start, overrides)
+
+    async def add_duty(
+        self, *, provider: str, duty: str, start: datetime | None = None, end: datetime | None = None, name: str = ""
+    ) -> None:
+        self._do(self.model.add_duty, self.numbers[provider], duty, start, end)
+        self._name("duty", name)
+
+    async def end_duty(self, *, duty: str) -> None:
+        self._do(self.model.end_duty, self.numbers[duty])
+
+    async def break_glass(
+        self, *, provider: str, patient: str, scope: Sequence[str] = ("read",), hours: float = 24, name: str = ""
+    ) -> None:
+        self._do(self.model.request_access, self._present(patient), self.numbers[provider], scope, hours)
+        self._name("request", name)
+
+    async def approve(self, *, request: str, by: str, hours: float | None = None) -> None:
+        self._do(self.model.approve_access, self.numbers[request], self.numbers[by], hours)
+
+    async def deny(self, *, request: str, by: str) -> None:
+        self._do(self.model.deny_access, self.numbers[request], self.numbers[by])
+
+    async def end_access(self, *, request: str, by: str) -> None:
+        self._do(self.model.end_access, self.numbers[request], self.numbers[by])
 
     async def merge(self, *, patient: str, into: str) -> None:
         self._do(self.model.merge_patients, self.numbers[patient], self.numbers[into])
@@ -143,12 +167,13 @@ class InModel:
     async def ask(
         self, provider: str, action: str, patient: str, at: datetime | None, knowing: datetime | None
     ) -> Told:
+        now = at is None and knowing is None
         at = at or datetime.now(UTC)
         answer = self.model.answer(self.numbers[provider], action, self.numbers[patient], at, knowing)
         last = max((basis.ends for basis in answer.bases), default=FOREVER)
         return Told(
             answer.code, at, self._basis(answer), None if last == FOREVER else last,
-            sorted(one.kind for one in answer.restrictions),
+            sorted(one.kind for one in answer.restrictions), now and answer.may_break_glass,
         )  # fmt: skip
 
     async def patients_of(

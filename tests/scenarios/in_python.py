@@ -18,14 +18,18 @@ from carecircle.care_teams.team_service import close_team, create_team, reopen_t
 from carecircle.coverage.service import arrange_coverage, end_coverage
 from carecircle.database.session import transaction
 from carecircle.directory.credential_service import add_credential, end_credential
+from carecircle.directory.duty_service import add_duty, end_duty
 from carecircle.directory.policy_service import set_policy
+from carecircle.emergency.deciding_service import approve, deny
+from carecircle.emergency.ending_service import end
+from carecircle.emergency.opening_service import request
 from carecircle.errors import CareCircleError
 from carecircle.referrals.service import end_referral, redirect_referral, refer
 from carecircle.restrictions.service import label, lift, object_to, suspend
 from carecircle.staffing.merge_service import merge_patients, unmerge_patients
 from tests.conftest import Hospital
 from tests.scenarios.story import Story
-from tests.scenarios.telling import Refused, Told
+from tests.scenarios.telling import Refused, Told, policy_document
 
 
 class InPython:
@@ -175,14 +179,44 @@ class InPython:
 
     async def set_policy(
         self, *, actions: Sequence[str] = (), grace_minutes: int = 0, coverage_rests_on: Sequence[str] = (),
-        start: datetime | None = None,
+        overrides: Sequence[str] = ("sensitivity",), start: datetime | None = None,
     ) -> None:  # fmt: skip
-        document = {
-            "actions": list(actions), "coverage_grace_minutes": grace_minutes,
-            "coverage_credentials": list(coverage_rests_on), "referral_from_primary": False, "conflicting_roles": [],
-        }  # fmt: skip
+        document = policy_document(actions, grace_minutes, coverage_rests_on, overrides)
         async with self._change() as db:
             await set_policy(db, document=document, starts_at=start)
+
+    async def add_duty(
+        self, *, provider: str, duty: str, start: datetime | None = None, end: datetime | None = None, name: str = ""
+    ) -> None:
+        async with self._change() as db:
+            made = await add_duty(db, provider=self.ids[provider], duty=duty, starts_at=start, ends_at=end)
+        self.ids[name] = made.id
+
+    async def end_duty(self, *, duty: str) -> None:
+        async with self._change() as db:
+            await end_duty(db, duty_id=self.ids[duty])
+
+    async def break_glass(
+        self, *, provider: str, patient: str, scope: Sequence[str] = ("read",), hours: float = 24, name: str = ""
+    ) -> None:
+        async with self._change() as db:
+            made = await request(
+                db, provider=self.ids[provider], patient=self.ids[patient], reason_code="transfer", scope=scope,
+                hours=hours, attested=True,
+            )  # fmt: skip
+        self.ids[name] = made.lineage_id
+
+    async def approve(self, *, request: str, by: str, hours: float | None = None) -> None:
+        async with self._change() as db:
+            await approve(db, emergency_id=self.ids[request], approver=self.ids[by], hours=hours)
+
+    async def deny(self, *, request: str, by: str) -> None:
+        async with self._change() as db:
+            await deny(db, emergency_id=self.ids[request], approver=self.ids[by], words="No.")
+
+    async def end_access(self, *, request: str, by: str) -> None:
+        async with self._change() as db:
+            await end(db, emergency_id=self.ids[request], provider=self.ids[by])
 
     async def merge(self, *, patient: str, into: str) -> None:
         async with self._change() as db:
@@ -205,7 +239,8 @@ class InPython:
             for basis in decision.bases
         ]
         restricted_by = sorted(one.kind for one in decision.restrictions)
-        return Told(decision.code, decision.as_of, sorted(basis), decision.expires_at, restricted_by)
+        glass = "break-glass" in {one.kind for one in decision.remedies}
+        return Told(decision.code, decision.as_of, sorted(basis), decision.expires_at, restricted_by, glass)
 
     async def patients_of(
         self, provider: str, action: str, at: datetime | None, knowing: datetime | None

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import httpx
 
-from carecircle import to_text
+from carecircle import Actor, to_text
+from carecircle.api.tokens import mint
 from carecircle.identifiers import parse_id
 from carecircle.period import parse_instant
 from tests.conftest import Hospital
 from tests.scenarios.story import Story
-from tests.scenarios.telling import Refused, Told
+from tests.scenarios.telling import Refused, Told, policy_document
 
 
 class OverHttp:
@@ -160,12 +161,9 @@ class OverHttp:
 
     async def set_policy(
         self, *, actions: Sequence[str] = (), grace_minutes: int = 0, coverage_rests_on: Sequence[str] = (),
-        start: datetime | None = None,
+        overrides: Sequence[str] = ("sensitivity",), start: datetime | None = None,
     ) -> None:  # fmt: skip
-        document = {
-            "actions": list(actions), "coverage_grace_minutes": grace_minutes,
-            "coverage_credentials": list(coverage_rests_on), "referral_from_primary": False, "conflicting_roles": [],
-        }  # fmt: skip
+        document = policy_document(actions, grace_minutes, coverage_rests_on, overrides)
         await self._send("PUT", "/v1/policy", document=document, starts_at=start)
 
     async def merge(self, *, patient: str, into: str) -> None:
@@ -173,6 +171,41 @@ class OverHttp:
 
     async def unmerge(self, *, patient: str) -> None:
         await self._send("POST", "/v1/patients/unmerge", patient=self._id(patient))
+
+    async def add_duty(
+        self, *, provider: str, duty: str, start: datetime | None = None, end: datetime | None = None, name: str = ""
+    ) -> None:
+        made = await self._send(
+            "POST", "/v1/duties", provider=self._id(provider), duty=duty, starts_at=start, ends_at=end
+        )
+        self._name(name, made)
+
+    async def end_duty(self, *, duty: str) -> None:
+        await self._send("DELETE", f"/v1/duties/{self._id(duty)}")
+
+    async def break_glass(
+        self, *, provider: str, patient: str, scope: Sequence[str] = ("read",), hours: float = 24, name: str = ""
+    ) -> None:
+        said = {"patient": self._id(patient), "reason": "transfer", "attested": True, "scope": scope, "hours": hours}
+        self._name(name, await self._json("POST", "/v1/break-glass", said, by=provider))
+
+    async def approve(self, *, request: str, by: str, hours: float | None = None) -> None:
+        await self._decide(request, "approval", {} if hours is None else {"hours": hours}, by)
+
+    async def deny(self, *, request: str, by: str) -> None:
+        await self._decide(request, "denial", {"words": "No."}, by)
+
+    async def end_access(self, *, request: str, by: str) -> None:
+        await self._decide(request, "end", None, by)
+
+    async def _decide(self, request: str, how: str, body: dict[str, Any] | None, by: str) -> None:
+        try:
+            await self._json("POST", f"/v1/break-glass/{self._id(request)}/{how}", body, by=by)
+        except Refused as refused:
+            # Who has no part in it is told that there is no such thing.
+            if refused.code == "emergency-access-not-found":
+                raise Refused("not-an-approver") from refused
+            raise
 
     async def ask(
         self, provider: str, action: str, patient: str, at: datetime | None, knowing: datetime | None
@@ -191,10 +224,11 @@ class OverHttp:
             # Who is refused learns the code and a remedy: neither which label, nor who objected, nor to whom.
             assert set(context) <= {"id", "code", "remedies"}
             assert context["remedies"]
-            return Told(context["code"], None, None, None, None)
+            glass = "break-glass" in {one["kind"] for one in context["remedies"]}
+            return Told(context["code"], None, None, None, None, glass)
         ends = [basis["until"] for basis in context["bases"]]
         until = None if None in ends else max(map(parse_instant, ends))
-        return Told(context["code"], None, sorted(basis["kind"] for basis in context["bases"]), until, None)
+        return Told(context["code"], None, sorted(basis["kind"] for basis in context["bases"]), until, None, False)
 
     async def patients_of(
         self, provider: str, action: str, at: datetime | None, knowing: datetime | None
@@ -217,12 +251,19 @@ class OverHttp:
         body = {key: _written(value) for key, value in said.items() if value is not None}
         return await self._json(method, path, body or None)
 
-    async def _json(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
-        """Raises Refused with the problem's code."""
-        answer = await self.client.request(method, path, json=body)
+    async def _json(self, method: str, path: str, body: dict[str, Any] | None, *, by: str | None = None) -> Any:
+        """As the client, or by a person who has just signed in. Raises Refused with the problem's code."""
+        signed_in = {} if by is None else {"Authorization": f"Bearer {self._token(by)}"}
+        answer = await self.client.request(method, path, json=body, headers=signed_in)
         if answer.is_error:
             raise Refused(answer.json()["code"])
         return answer.json()
+
+    def _token(self, provider: str) -> str:
+        return mint(
+            self.hospital.circle.keyring, organization_id=self.hospital.organization,
+            actor=Actor(f"provider:{self._id(provider)}"), signed_in_at=datetime.now(UTC),
+        )  # fmt: skip
 
 
 def _written(value: Any) -> Any:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from tests.model.reference_emergency import GATED, GRANTED
+
 Names = Sequence[str]
 
 
@@ -27,6 +29,19 @@ class Told:
     basis: list[str] | None
     until: datetime | None
     restricted_by: list[str] | None
+    may_break_glass: bool
+    """Whether the answer says that the one who is refused may break the glass."""
+
+
+def policy_document(
+    actions: Names, grace_minutes: int, coverage_rests_on: Names, overrides: Names
+) -> dict[str, object]:
+    """A story's policy: besides what it names, it lets anybody refer, and emergency access to a CEL patient waits."""
+    return {
+        "actions": list(actions), "coverage_grace_minutes": grace_minutes,
+        "coverage_credentials": list(coverage_rests_on), "referral_from_primary": False, "conflicting_roles": [],
+        "emergency_scope": sorted(GRANTED), "emergency_modes": {GATED: "gated"}, "emergency_overrides": list(overrides),
+    }  # fmt: skip
 
 
 class Teller(Protocol):
@@ -87,8 +102,19 @@ class Teller(Protocol):
         actions: Names = (),
         grace_minutes: int = 0,
         coverage_rests_on: Names = (),
+        overrides: Names = ("sensitivity",),
         start: datetime | None = None,
     ) -> None: ...
+    async def add_duty(
+        self, *, provider: str, duty: str, start: datetime | None = None, end: datetime | None = None, name: str = ""
+    ) -> None: ...
+    async def end_duty(self, *, duty: str) -> None: ...
+    async def break_glass(
+        self, *, provider: str, patient: str, scope: Names = ("read",), hours: float = 24, name: str = ""
+    ) -> None: ...
+    async def approve(self, *, request: str, by: str, hours: float | None = None) -> None: ...
+    async def deny(self, *, request: str, by: str) -> None: ...
+    async def end_access(self, *, request: str, by: str) -> None: ...
     async def merge(self, *, patient: str, into: str) -> None: ...
     async def unmerge(self, *, patient: str) -> None: ...
 

@@ -106,6 +106,8 @@ def _same(told: Told, said: Mapping[str, Any], where: str) -> None:
         assert told.basis == sorted(wanted), where
     if "until" in said and told.code == "allowed":
         assert told.until == said["until"], where
+    if "break glass" in said:
+        assert told.may_break_glass is said["break glass"], where
     if "restricted by" in said and told.restricted_by is not None:
         assert told.restricted_by == sorted(said["restricted by"]), where
 

@@ -19,16 +19,16 @@ Run = Callable[[Callable[[Hospital], Any]], Any]
 
 
 class Twins:
-    """`here` and `there` have registered the same ids: providers a, b, c and patients p, q, r, s."""
+    """`here` and `there` have registered the same ids: providers a, b, c, d and patients p, q, r, s."""
 
     def __init__(self, here: Hospital, there: Hospital, app: asyncpg.Connection, now: Any) -> None:
         self.here, self.there, self.app, self.now = here, there, app, now
-        self.a, self.b, self.c, self.p, self.q, self.r, self.s = (uuid4() for _ in range(7))
+        self.a, self.b, self.c, self.d, self.p, self.q, self.r, self.s = (uuid4() for _ in range(8))
         self.referral = uuid4()
 
     async def register(self) -> None:
         for hospital in (self.here, self.there):
-            for provider in (self.a, self.b, self.c):
+            for provider in (self.a, self.b, self.c, self.d):
                 await hospital.provider(provider_id=provider)
             for patient in (self.p, self.q, self.r, self.s):
                 await hospital.patient(patient_id=patient)
@@ -48,6 +48,21 @@ class Twins:
         return await hospital.circle.access.check(
             provider, action, patient, organization=hospital.organization, actor="test"
         )
+
+    async def break_glass(self, hospital: Hospital, patient: UUID, provider: UUID, **row: object) -> None:
+        hour = timedelta(hours=1)
+        said: Row = {
+            "patient_id": patient, "provider_id": provider, "state": "provisional", "mode": "provisional",
+            "reason_code": "other", "scope": ["read"], "wanted_scope": ["read"], "asked_at": self.now - hour,
+            "wanted_until": self.now + hour, "opened_at": self.now - hour, "ends_at": self.now + hour, **row,
+        }  # fmt: skip
+        await self.say(hospital, "emergency_access", **said)
+
+    async def offered(self, provider: UUID, patient: UUID) -> tuple[bool, bool]:
+        """Whether the one who is refused is told that they may break the glass, here and there."""
+        answers = [await self.ask(hospital, provider, patient, "share") for hospital in (self.here, self.there)]
+        here, there = ("break-glass" in {one.kind for one in answer.remedies} for answer in answers)
+        return here, there
 
     async def both(self, provider: UUID, patient: UUID, action: str = "read") -> tuple[str, str]:
         """The codes here and there, asked at once, so that one statement answers both."""
@@ -108,6 +123,20 @@ async def tell_and_ask(twins: Twins) -> None:
     assert await twins.listed(here, "providers", twins.p) == {a}
     assert await twins.listed(there, "providers", twins.p) == {a, b, c}
 
+    # There, D may break the glass, and has done so; here they may not, and what they had is over.
+    await twins.break_glass(here, twins.p, twins.d, ends_at=twins.now - timedelta(minutes=30))
+    assert await twins.both(twins.d, twins.p) == ("no-relationship",) * 2
+    await twins.break_glass(there, twins.p, twins.d, despite=["objection"])
+    await twins.say(there, "duties", provider_id=twins.d, duty="break_glass")
+    assert await twins.both(twins.d, twins.p) == ("no-relationship", "allowed")
+    assert await twins.offered(twins.d, twins.q) == (False, True)
+    assert await twins.listed(here, "patients", twins.d) == set()
+    assert await twins.listed(there, "patients", twins.d) == {twins.p}
+    assert await twins.listed(here, "providers", twins.p) == {a}
+    assert await twins.listed(there, "providers", twins.p) == {a, b, c, twins.d}
+    await twins.say(there, "access_restrictions", kind="objection", provider_id=twins.d, patient_id=twins.p)
+    assert await twins.both(twins.d, twins.p) == ("no-relationship", "allowed")
+
     # There, Q objects to A, R is labelled (B is let in by coverage alone), S is merged into P, and C is suspended.
     await twins.say(there, "access_restrictions", kind="objection", provider_id=a, patient_id=twins.q)
     await twins.say(there, "patient_labels", patient_id=twins.r, label="CEL")
@@ -127,4 +156,8 @@ async def tell_and_ask(twins: Twins) -> None:
     await twins.say(here, "provider_credentials", provider_id=c, kind="licence", code="MD")
     await twins.say(here, "access_restrictions", kind="objection", provider_id=a, patient_id=twins.q)
     assert await twins.both(c, twins.p) == ("allowed", "restricted")
+    await twins.break_glass(here, twins.p, twins.d)
+    await twins.say(here, "duties", provider_id=twins.d, duty="break_glass")
+    assert await twins.both(twins.d, twins.p) == ("allowed", "allowed")
+    assert await twins.offered(twins.d, twins.q) == (True, True)
     assert await twins.both(a, twins.q) == ("restricted", "restricted")

@@ -39,3 +39,9 @@ class CorkedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
         super().connection_made(Corked(transport, self.loop))  # type: ignore[arg-type]  # a transport in all that is used
+
+    def shutdown(self) -> None:
+        """The server stops: answers are given to their end, but a stream has none; its reader comes back elsewhere."""
+        super().shutdown()
+        if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
+            self.transport.close()

@@ -33,7 +33,6 @@ def serve(
         "proxy_headers": False,
         "server_header": False,
         "date_header": False,
-        "timeout_graceful_shutdown": 3,  # a live stream ends only with its reader or its token
     }
     if workers > 1:
         uvicorn.run("carecircle.api.serve:worker", factory=True, workers=workers, **common)  # type: ignore[arg-type]  # one dict of mixed settings

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from carecircle.cli.break_glass_words import length
+from carecircle.cli.break_glass_words import half_approved, length
 from carecircle.cli.output import command_name, console, printable
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _cells(one: Emergency, told: Told) -> list[Text]:
 
     stands = f"open {told.left(one.ends_at)}" if one.scope and one.ends_at else "not open"
     if one.two_persons:
-        stands += ", 1 of 2" if one.seconded_by_id else ", needs 2"
+        stands += ", 1 of 2" if half_approved(one) else ", needs 2"
     elif one.acknowledged_by:
         stands += ", seen"
     why = f"{one.reason_code}{' (more)' if one.extension_pending else ''}"

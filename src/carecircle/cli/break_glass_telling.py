@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from carecircle.cli.break_glass_options import How, meant, tell
-from carecircle.cli.break_glass_words import DUTIES, FOR_WHO_ASKS, SIGNALS, Told, headline, labelled, record, situation
+from carecircle.cli.break_glass_words import (
+    DUTIES,
+    FOR_WHO_ASKS,
+    OPEN,
+    SIGNALS,
+    Told,
+    headline,
+    labelled,
+    record,
+    situation,
+)
 from carecircle.cli.careful import command
 from carecircle.cli.circle import Desk, at_desk
 from carecircle.cli.clock import Clock
@@ -20,6 +30,8 @@ if TYPE_CHECKING:
 
     from carecircle.emergency.approvers_service import Approver
     from carecircle.emergency.reading_service import Emergency
+
+NOBODY = "NOBODY: nobody on duty may decide; call the privacy office"
 
 
 @dataclass(frozen=True)
@@ -48,12 +60,12 @@ class Standing:
         return [labelled("now", f"{self.told.at(self.told.now)} ({self.told.clock.name})")]
 
     @property
-    def known_to(self) -> str:
-        """Whom the request reached first."""
+    def reached(self) -> list[Approver]:
+        """Whom the request reached first; where it takes two people, the privacy office too."""
         from carecircle.emergency.approvers_service import first_told
 
-        first = first_told(self.approvers)
-        return self.who_decides(first) if first else "NOBODY on duty may decide: call the privacy office"
+        office = [each for each in self.approvers if self.one.two_persons and each.duty == "privacy_office"]
+        return [*first_told(self.approvers), *office]
 
     def next(self, *verbs: str, who: str | None = None) -> dict[str, str]:
         """Commands that may follow, by their verb; `who` as it was typed, a placeholder where nobody was named."""
@@ -108,8 +120,8 @@ def tell_standing(found: Standing, following: dict[str, str], how: How, *, who_a
     """How it stands now, in words or as data. Whoever asked is not told what stands out about patient and past."""
     one, told = found.one, found.told
     lines = [headline(one, told)]
-    if who_asked and one.decide_by is not None:
-        lines.append(labelled("told", found.known_to))
+    if who_asked and one.state in ("requested", *OPEN):
+        lines.append(labelled("told", found.who_decides(found.reached) or NOBODY))
     lines += situation(one, told)
     signals = [each for each in one.signals if not who_asked or each in FOR_WHO_ASKS]
     if signals:
@@ -117,7 +129,5 @@ def tell_standing(found: Standing, following: dict[str, str], how: How, *, who_a
     lines += found.clock_line
     data = record(one, told.names) | {"signals": signals}
     if who_asked:
-        from carecircle.emergency.approvers_service import first_told
-
-        data["told"] = [each.provider_id for each in first_told(found.approvers)]
+        data["told"] = list(dict.fromkeys(each.provider_id for each in found.reached))
     tell(lines, data, following, how)

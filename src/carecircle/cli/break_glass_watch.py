@@ -14,7 +14,7 @@ import typer
 from carecircle.cli.break_glass_options import How, HowOption, emit_record, remark
 from carecircle.cli.break_glass_screen import Screen
 from carecircle.cli.break_glass_telling import people_of
-from carecircle.cli.break_glass_words import Told, length, record
+from carecircle.cli.break_glass_words import Told, half_approved, length, record
 from carecircle.cli.circle import Desk, at_desk
 from carecircle.cli.clock import Clock, TimeZoneOption
 from carecircle.cli.options import OrganizationOption
@@ -202,5 +202,5 @@ def _what(change: Change, told: Told) -> str:
     due = f"{length(told.now - one.decide_by)} late" if late else f"decide by {told.at(one.decide_by)}"
     stands = "nothing is open" if not one.scope or one.ends_at is None else f"open until {told.at(one.ends_at)}"
     seen = f"; seen by {', '.join(map(told.who, one.acknowledged_by))}" if change.event == "acknowledged" else ""
-    half = "; one of two has approved" if one.two_persons and one.seconded_by_id else ""
+    half = "; one of two has approved" if half_approved(one) else ""
     return f"{who}, {one.reason_code}{' (more time)' if one.extension_pending else ''}: {due}; {stands}{seen}{half}"

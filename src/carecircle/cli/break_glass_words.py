@@ -147,7 +147,7 @@ def situation(one: Emergency, told: Told) -> list[str]:
         lines.append(labelled("not given", f"{listed(less)}: not approved, or policy does not allow it"))
     if one.decide_by is not None:
         who = "two people" if one.two_persons else "a supervisor"
-        if one.two_persons and one.seconded_by_id is not None:
+        if half_approved(one):
             who = f"{told.who(one.seconded_by_id)} has approved; a second person"
         must = f"must decide{' about more time' if one.extension_pending else ''}"
         late = one.decide_by <= told.now
@@ -158,6 +158,13 @@ def situation(one: Emergency, told: Told) -> list[str]:
     elif one.state == "provisional" and one.mode != "immediate" and one.ends_at is not None:
         lines.append(labelled("otherwise", f"it ends at {told.at(one.ends_at)}; no clock approves it"))
     return lines
+
+
+def half_approved(one: Emergency) -> bool:
+    """Whether one of the two who must approve a request has; about more time, nobody's half is known here."""
+    return (
+        one.two_persons and one.seconded_by_id is not None and one.decide_by is not None and not one.extension_pending
+    )
 
 
 def whole(one: Emergency, notes: Iterable[Note], approvers: str, told: Told) -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Literal
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, cast
 from uuid import UUID
 
-from sqlalchemy import Uuid, or_, text
+from sqlalchemy import Uuid, or_, select, text
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,9 +15,19 @@ from carecircle.actor import organization_of
 from carecircle.database.constraints import translated
 from carecircle.database.session import enter_tenant, instant
 from carecircle.directory.policy_service import policy_at
-from carecircle.emergency.rows import believed
 from carecircle.emergency.tables import EmergencyAccess
-from carecircle.emergency.value import Emergency, value_of
+from carecircle.emergency.value import ShownState, awaits_decision, extension_pending, shown_state
+from carecircle.period import FOREVER
+
+_LAST = (
+    select(
+        EmergencyAccess.lineage_id, EmergencyAccess.provider_id, EmergencyAccess.state, EmergencyAccess.mode,
+        EmergencyAccess.asked_at, EmergencyAccess.starts_at, EmergencyAccess.ends_at, EmergencyAccess.wanted_until,
+        EmergencyAccess.second_reason_code,
+    )
+    .ext(distinct_on(EmergencyAccess.lineage_id))
+    .order_by(EmergencyAccess.lineage_id, EmergencyAccess.starts_at.desc())
+)  # fmt: skip
 
 Concern = Literal["requester", "approver", "privacy-office"]
 
@@ -55,6 +66,16 @@ _THEIRS = text(f"""
     """).columns(lineage_id=Uuid())
 
 
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """How one emergency access stands, and nothing of whose it is but whether it is one's `own`; see Emergency."""
+
+    id: UUID
+    own: bool
+    state: ShownState
+    decide_by: datetime | None
+
+
 async def concern_of(
     db: AsyncSession, *, emergency_id: UUID, provider: UUID, organization: UUID | str | None = None
 ) -> Concern | None:
@@ -77,24 +98,31 @@ async def on_privacy_office(db: AsyncSession, *, provider: UUID, organization: U
     return await concern_of(db, emergency_id=nobodys, provider=provider, organization=organization) == "privacy-office"
 
 
-async def followed(db: AsyncSession, *, provider: UUID, organization: UUID | str | None = None) -> list[Emergency]:
+async def followed(db: AsyncSession, *, provider: UUID, organization: UUID | str | None = None) -> list[Glance]:
     """What this provider asked for lately, and what they may or might decide about, as it stands now, the oldest first.
 
-    One look however many there are: without words, and without who acknowledged.
+    Many look often: this is one statement whatever it finds, and reads nothing of what was said.
     """
     with translated():
         tenant = await enter_tenant(db, organization_of(organization))
         now = await instant(db)
         since = now - FOLLOWED_FOR
-        rows = await db.scalars(
-            believed(tenant)
-            .where(EmergencyAccess.asked_at > since)
-            .where(or_(EmergencyAccess.provider_id == provider, EmergencyAccess.lineage_id.in_(_THEIRS)))
-            .ext(distinct_on(EmergencyAccess.lineage_id))
-            .order_by(None)
-            .order_by(EmergencyAccess.lineage_id, EmergencyAccess.starts_at.desc()),
+        decide_within = timedelta(minutes=(await policy_at(db, tenant, now)).emergency_decide_minutes)
+        found = await db.execute(
+            _LAST.where(
+                EmergencyAccess.organization_id == tenant,
+                EmergencyAccess.superseded_at == FOREVER,
+                EmergencyAccess.asked_at > since,
+                or_(EmergencyAccess.provider_id == provider, EmergencyAccess.lineage_id.in_(_THEIRS)),
+            ),
             {"tenant": tenant, "provider": provider, "at": now, "since": since},
         )
-        policy = await policy_at(db, tenant, now)
-        found = [value_of(row, now, policy, (), words=False) for row in rows]
-    return sorted(found, key=lambda one: (one.asked_at, one.id))
+        states = sorted(found, key=lambda row: (row.asked_at, row.lineage_id))
+    return [_glance(row, provider, now, decide_within) for row in states]
+
+
+def _glance(found: Any, provider: UUID, now: datetime, decide_within: timedelta) -> Glance:
+    row = cast("EmergencyAccess", found)  # it has of one what these look at
+    awaited_since = row.starts_at if extension_pending(row) else row.asked_at
+    decide_by = awaited_since + decide_within if awaits_decision(row, now) else None
+    return Glance(row.lineage_id, row.provider_id == provider, shown_state(row, now), decide_by)

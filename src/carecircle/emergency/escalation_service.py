@@ -27,11 +27,11 @@ from carecircle.emergency.rules import OPEN_STATES
 from carecircle.emergency.tables import EmergencyAccess, EmergencyNote
 from carecircle.emergency.value import NEEDS_NO_DECISION, extension_pending
 from carecircle.identifiers import OrganizationId
-from carecircle.notices.service import put
+from carecircle.notices.service import put, rearm
 from carecircle.notices.tables import Due
 
 NOTIFIER = Actor.service("notifier")
-MOOT, TOLD, NOBODY_NEXT, ARMED_AGAIN, CONVERTED = "moot", "told", "nobody-next", "armed-again", "converted"
+MOOT, TOLD, NOBODY_NEXT, CONVERTED = "moot", "told", "nobody-next", "converted"
 LOOKED_AGAIN = timedelta(minutes=1)
 """How often the circle is looked at while emergency access is open."""
 
@@ -84,8 +84,7 @@ async def relationship(db: AsyncSession, tenant: OrganizationId, due: Due) -> st
         return MOOT
     if await convert(db, tenant, row, now, NOTIFIER) is not None:
         return CONVERTED
-    await put(db, tenant, due.kind, subject_id=row.lineage_id, due_at=now + LOOKED_AGAIN, entry_id=due.entry_id)
-    return ARMED_AGAIN
+    return await rearm(db, due, now + LOOKED_AGAIN)
 
 
 async def review_due(db: AsyncSession, tenant: OrganizationId, due: Due) -> str:
@@ -94,8 +93,7 @@ async def review_due(db: AsyncSession, tenant: OrganizationId, due: Due) -> str:
     if row.state == "reviewed" or (row.opened_at is None and row.mode != "downtime"):
         return MOOT
     if row.state in OPEN_STATES and row.ends_at > now:
-        await put(db, tenant, due.kind, subject_id=row.lineage_id, due_at=row.ends_at, entry_id=due.entry_id)
-        return ARMED_AGAIN
+        return await rearm(db, due, row.ends_at)
     entry = entry_about(row, NOTIFIER, "emergency-escalated", {"because": "review-due"})
     await append(db, entry)
     found = await approvers_of(

@@ -141,7 +141,7 @@ async def inbox(db: AsyncSession, *, approver: AnyId, organization: UUID | str |
             row
             for row in await db.scalars(query)
             if awaits_decision(row, now)
-            and (row.seconded_by_id != approver_id or extension_pending(row))
+            and not await _has_approved(db, row, approver_id)
             and await _may_decide(db, tenant, row, approver_id, now)
         ]
         found = await _shown(db, tenant, rows, now)
@@ -171,6 +171,18 @@ async def deliveries_of(
             .execution_options(populate_existing=True)
         )
     return [Delivery(row.kind, row.recipient_id, row.due_at, row.settled_at, row.attempts, row.outcome) for row in rows]
+
+
+async def _has_approved(db: AsyncSession, row: EmergencyAccess, provider_id: UUID) -> bool:
+    """Whether they are the first of two who approve what is awaited; of an extension, a note says that."""
+    if not extension_pending(row):
+        return row.seconded_by_id == provider_id
+    query = _notes(OrganizationId(row.organization_id), [row.lineage_id]).where(
+        EmergencyNote.kind == "decided",
+        EmergencyNote.provider_id == provider_id,
+        EmergencyNote.recorded_at >= row.starts_at,
+    )
+    return (await db.scalars(query.limit(1))).first() is not None
 
 
 async def _may_decide(

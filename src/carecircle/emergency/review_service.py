@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -14,17 +13,17 @@ from carecircle.database.session import enter_tenant, one_change
 from carecircle.directory.service import AnyId, resolve_provider
 from carecircle.directory.tables import Duty
 from carecircle.emergency.acting import require_self
+from carecircle.emergency.approvers_service import tell
 from carecircle.emergency.noting_service import note
+from carecircle.emergency.opening_rules import require_words
 from carecircle.emergency.rows import in_turn, states_of, step
 from carecircle.emergency.rules import OPEN_STATES, VERDICTS
-from carecircle.emergency.tables import EmergencyAccess
+from carecircle.emergency.tables import EmergencyAccess, EmergencyNote
 from carecircle.errors import InvalidRequest
 from carecircle.errors.emergency import AlreadyReviewed, NotAReviewer, NotYetEnded, OwnReview
 from carecircle.identifiers import OrganizationId, to_text
-from carecircle.notices.service import wake
 from carecircle.period import FOREVER
 
-LONGEST_WORDS = 4000
 _SUSPENDED = text("""
     select exists (
       select from carecircle.access_restrictions r
@@ -46,13 +45,12 @@ async def review(
 
     The reviewer is on the duty `privacy_office` now and not suspended. Raises EmergencyAccessNotFound, AlreadyReviewed,
     NotYetEnded; NotAReviewer; OwnReview for whoever asked for it or took part in any decision about it; NotThemselves;
-    InvalidRequest for another verdict, or more words than fit.
+    InvalidRequest for another verdict, or words too long or unreadable.
     """
     who = actor_of(actor)
     if verdict not in VERDICTS:
         raise InvalidRequest(f"A verdict is one of {', '.join(VERDICTS)}.")
-    if len(words) > LONGEST_WORDS:
-        raise InvalidRequest(f"A review has at most {LONGEST_WORDS} characters.")
+    require_words(words, needed=False)
     async with one_change(db):
         tenant = await enter_tenant(db, organization_of(organization))
         reviewer_id = await resolve_provider(db, tenant, reviewer)
@@ -60,7 +58,7 @@ async def review(
         row, now = await in_turn(db, tenant, emergency_id)
         if row.state == "reviewed":
             raise AlreadyReviewed
-        if reviewer_id in _had_a_part(await states_of(db, tenant, emergency_id)):
+        if reviewer_id in await _had_a_part(db, tenant, emergency_id):
             raise OwnReview
         await _require_reviewer(db, tenant, reviewer_id, now)
         if row.state in OPEN_STATES and row.ends_at > now:
@@ -80,13 +78,24 @@ async def review(
             ended_because="expired" if row.state in OPEN_STATES else row.ended_because,
         )
         await note(db, reviewed, "reviewed", reviewed.entry_id, provider_id=reviewer_id, words=words)
-        await wake(db, tenant)
+        await tell(db, tenant, emergency_id, [], reviewed.entry_id, now, event="emergency-reviewed")
     return reviewed
 
 
-def _had_a_part(states: Iterable[EmergencyAccess]) -> set[UUID | None]:
-    """Who asked for it or decided about it in any of its states: a later approval of an extension hides no earlier one."""
-    return {who for row in states for who in (row.provider_id, row.seconded_by_id, row.decided_by_id)}
+async def _had_a_part(db: AsyncSession, tenant: OrganizationId, emergency_id: UUID) -> set[UUID | None]:
+    """Who asked for it or decided about it in any of its states: a later decision hides no earlier one.
+
+    Who approved an extension as the first of two is on no state, if the second never came; a note names them.
+    """
+    noted = await db.scalars(
+        select(EmergencyNote.provider_id).where(
+            EmergencyNote.organization_id == tenant,
+            EmergencyNote.emergency_id == emergency_id,
+            EmergencyNote.kind == "decided",
+        )
+    )
+    states = await states_of(db, tenant, emergency_id)
+    return {who for row in states for who in (row.provider_id, row.seconded_by_id, row.decided_by_id)} | set(noted)
 
 
 async def _require_reviewer(db: AsyncSession, tenant: OrganizationId, provider_id: UUID, at: datetime) -> None:

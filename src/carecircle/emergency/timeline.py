@@ -9,6 +9,7 @@ from itertools import pairwise
 from uuid import UUID
 
 from carecircle.emergency.report import Report, StateHeld
+from carecircle.identifiers import to_text
 
 ROW = 28
 TOP = 16
@@ -98,14 +99,24 @@ def lasted(seconds: float) -> str:
 
 
 def called(report: Report, provider_id: UUID | None) -> str:
-    """A provider's name, or that nobody knows it."""
-    return report.names.get(provider_id, "a provider without a name") if provider_id else "nobody"
+    """A provider's name, or the id of one who has none."""
+    return report.names.get(provider_id) or f"provider {to_text(provider_id)}" if provider_id else "nobody"
 
 
 def _events(report: Report) -> Iterator[Event]:
     before: StateHeld | None = None
+    more_time_asked = False
     for state in report.states:
-        yield Event(state.since, _began(report, before, state), state.state)
+        if before is not None and before.patient_id != state.patient_id:
+            said = "Goes on under the record into which the patient's was merged"
+        elif before is not None and before.state == state.state == "approved":
+            # Asking leaves the state as it is, and nobody asks again before an answer.
+            more_time_asked = not more_time_asked
+            by = f"approved by {called(report, state.decided_by_id)}"
+            said = f"More time {'asked for' if more_time_asked else by}"
+        else:
+            said = _began(report, before, state)
+        yield Event(state.since, said, state.state)
         before = state
     last = report.states[-1]
     if report.emergency.state == "expired" and last.until is not None:
@@ -138,10 +149,13 @@ def _began(report: Report, before: StateHeld | None, state: StateHeld) -> str:
             return _ENDED.get(emergency.ended_because or "", "Ended")
         case "reviewed":
             return f"Reviewed by {called(report, emergency.reviewed_by_id)}: {emergency.verdict}"
-        case "approved" if before is None or before.decided_at != state.decided_at:
-            again = "More time approved" if before is not None and before.state == "approved" else "Approved"
-            return f"{again} by {called(report, state.decided_by_id)}, to {scope}"
-    return _asked(emergency.mode, scope) if before is None else _changed(report, before, state)
+        case "approved":
+            return f"Approved by {called(report, state.decided_by_id)}, to {scope}"
+    if before is None:
+        return _asked(emergency.mode, scope)
+    if before.seconded_by_id != state.seconded_by_id:
+        return f"Approved by {called(report, state.seconded_by_id)}; a second person must approve too"
+    return "Set down anew: nothing changed in what it lets in to"
 
 
 def _asked(mode: str, scope: str) -> str:
@@ -150,11 +164,3 @@ def _asked(mode: str, scope: str) -> str:
         "gated": "Asked for; nothing opens until it is approved",
         "immediate": "Opened at once, as asked",
     }.get(mode, f"Opened provisionally, to {scope}")
-
-
-def _changed(report: Report, before: StateHeld, state: StateHeld) -> str:
-    if before.seconded_by_id != state.seconded_by_id:
-        return f"Approved by {called(report, state.seconded_by_id)}; a second person must approve too"
-    if before.wanted_until != state.wanted_until:
-        return "More time asked for"
-    return "Set down anew: nothing changed in what it lets in to"

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from carecircle.errors import InvalidSetting
 from carecircle.identifiers import OrganizationId
 from carecircle.notices.addresses import split_url
 from carecircle.notices.email import Mail
@@ -46,14 +47,10 @@ class Senders:
     def of(cls, settings: Settings) -> Senders:
         """Read the settings that sending needs. Raises InvalidSetting."""
         if settings.public_url is not None:
-            name, written = "CARECIRCLE_PUBLIC_URL", "https://host/path, without a query"
+            name, written = "CARECIRCLE_PUBLIC_URL", "https://host/path"
             parts, _, _ = split_url(name, settings.public_url, ("http", "https"), written)
-            split_url(
-                name,
-                "" if parts.query or parts.fragment or parts.username else settings.public_url,
-                (parts.scheme,),
-                written,
-            )
+            if parts.query or parts.fragment or parts.username is not None:
+                raise InvalidSetting(f"{name}: write it as {written}, with nothing before the host or behind the path.")
         return cls(Mail.of(settings), Hook.of(settings), settings.public_url)
 
 

@@ -66,6 +66,17 @@ async def settle(db: AsyncSession, due: Due, outcome: str) -> None:
     await db.flush()
 
 
+REARMED = "armed-again"
+
+
+async def rearm(db: AsyncSession, due: Due, at: datetime) -> str:
+    """Look again at `at`: the same row, however often. The outcome that says so."""
+    due.due_at = at
+    due.outcome = REARMED
+    await db.flush()
+    return REARMED
+
+
 async def postpone(db: AsyncSession, due: Due, outcome: str) -> None:
     """It could not be done; it is due again after 1, 2, 4, … seconds, a minute at most. `outcome` is a code."""
     wait = min(timedelta(seconds=2 ** min(due.attempts, 10)), LONGEST_WAIT)

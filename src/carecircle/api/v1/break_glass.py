@@ -26,7 +26,7 @@ from carecircle.database.session import instant
 from carecircle.directory.policy_service import policy_at
 from carecircle.emergency import opening_service, reading_service
 from carecircle.emergency.approvers_service import approvers_on
-from carecircle.emergency.concern_service import Concern, concern_of, followed, on_privacy_office
+from carecircle.emergency.concern_service import FOLLOWED_FOR, Concern, concern_of, on_privacy_office
 from carecircle.errors import Conflict, InvalidRequest, NotFound, Refused
 from carecircle.errors.emergency import AttestationRequired, EmergencyAccessNotFound, PersonRequired, StepUpRequired
 from carecircle.identifiers import ProviderId, to_text
@@ -103,7 +103,8 @@ async def list_emergencies(door: Asking, pending: bool = False) -> ListOfEmergen
         else:
             found = await reading_service.inbox(db, approver=person)
             if not pending:
-                found += [one for one in await followed(db, provider=person) if one.provider_id == person]
+                lately = await instant(db) - FOLLOWED_FOR
+                found += await reading_service.emergencies(db, provider=person, since=lately)
                 if await on_privacy_office(db, provider=person):
                     found += await reading_service.to_review(db)
         once = {one.id: one for one in found}

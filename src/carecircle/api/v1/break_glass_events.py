@@ -11,9 +11,9 @@ from carecircle.api.stream import EventStream
 from carecircle.api.v1.door import Asking, Door, routes
 from carecircle.api.v1.person import Person
 from carecircle.api.v1.shapes import id_of
-from carecircle.emergency.concern_service import followed
+from carecircle.emergency.concern_service import Glance, followed
 from carecircle.emergency.rules import OPEN_STATES
-from carecircle.emergency.value import Emergency
+from carecircle.emergency.value import reference
 from carecircle.identifiers import ProviderId
 from carecircle.period import show
 
@@ -33,19 +33,19 @@ class Following:
         """What is new, the oldest request first. Raises AccessUnavailable."""
         async with self._door.read() as db:
             found = await followed(db, provider=self._person)
-        told = {one.id: _told(one) for one in found if one.id in self._told or self._comes_up(one)}
+        told = {one.id: _told(one) for one in found if one.id in self._told or _comes_up(one)}
         new = [said for one, said in told.items() if self._told.get(one) != said]
         self._told = told
         return new
 
-    def _comes_up(self, one: Emergency) -> bool:
-        return one.decide_by is not None or (one.provider_id == self._person and one.state in OPEN_STATES)
+
+def _comes_up(one: Glance) -> bool:
+    return one.decide_by is not None or (one.own and one.state in OPEN_STATES)
 
 
-def _told(one: Emergency) -> Told:
-    """Nothing here says whose access it is, or to whom."""
+def _told(one: Glance) -> Told:
     decide_by = None if one.decide_by is None else show(one.decide_by)
-    return {"id": id_of(one.id), "reference": one.reference, "state": one.state, "decide_by": decide_by}
+    return {"id": id_of(one.id), "reference": reference(one.id), "state": one.state, "decide_by": decide_by}
 
 
 @router.get("/break-glass/events", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
