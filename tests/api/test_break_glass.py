@@ -10,7 +10,9 @@ from uuid import UUID
 import pytest
 
 from carecircle import to_text
+from carecircle.directory.duty_service import end_duty
 from carecircle.identifiers import new_id
+from carecircle.restrictions.service import suspend
 from tests.api.clinic import entries
 from tests.api.glass import ROUTE, Glass, open_glass
 from tests.conftest import Hospital, open_hospital
@@ -202,6 +204,26 @@ def test_to_whom_it_is_no_business_it_is_as_if_there_were_none(in_hospital: Run)
         assert [each["id"] for each in (await glass.json("service:host", "GET", may=["change"]))["emergencies"]] == [
             one
         ]
+
+    on_glass(in_hospital, work)
+
+
+def test_whose_duty_was_taken_back_or_who_is_suspended_sees_nothing_more(in_hospital: Run) -> None:
+    async def work(glass: Glass) -> None:
+        ward = glass.clinic
+        one = f"/{await glass.opened()}"
+        losing = (ward.first, ward.manager, ward.office)
+        for who in losing:
+            assert (await glass.send(who, "GET", one)).status_code == 200
+        await ward.do(end_duty, duty_id=ward.duties[ward.first].id)
+        for who in (ward.manager, ward.office):
+            await ward.do(suspend, provider=who)
+        for who in losing:
+            for method, path, said in (("GET", one, None), ("POST", f"{one}/approval", None)):
+                refused = await glass.json(who, method, path, said, status=404)
+                assert refused["code"] == "emergency-access-not-found"
+            assert (await glass.json(who, "GET"))["emergencies"] == []
+        assert (await glass.json(ward.second, "POST", f"{one}/approval"))["state"] == "approved"
 
     on_glass(in_hospital, work)
 

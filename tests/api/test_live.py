@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,17 +15,22 @@ from uuid import UUID
 import asyncpg
 import httpx
 import pytest
+import uvicorn
 
 from carecircle import Actor, to_text
 from carecircle.api import stream
+from carecircle.api.app import Service
+from carecircle.api.cork import CorkedProtocol
 from carecircle.api.live import STREAMS_EACH, Live, open_live
 from carecircle.api.tokens import Caller
 from carecircle.database.reach import dsn
+from carecircle.directory.duty_service import end_duty
 from carecircle.errors import DatabaseUnavailable
 from carecircle.identifiers import OrganizationId, new_id
 from tests.api.glass import ROUTE, Glass
 from tests.api.test_break_glass import SECRET, on_glass
 from tests.conftest import Hospital, open_hospital
+from tests.emergency.clinic import Clinic
 
 Run = Callable[[Callable[[Hospital], Any]], Any]
 EVENTS = f"{ROUTE}/events"
@@ -207,6 +213,48 @@ def test_a_lost_connection_is_made_again_and_a_lost_notification_is_made_up_for(
             assert (await first.next(within=stream.HEARTBEAT))["state"] == "requested"
 
     on_glass(in_hospital, work)
+
+
+def test_whose_duty_is_taken_back_hears_no_more_and_who_approved_for_another_hears_the_rest(in_hospital: Run) -> None:
+    async def work(glass: Glass) -> None:
+        ward = glass.clinic
+        async with listening(glass, ward.first) as first, listening(glass, ward.second) as second:
+            one = await glass.opened()
+            for ear in (first, second):
+                assert (await ear.next())["id"] == one
+            await ward.do(end_duty, duty_id=ward.duties[ward.first].id)
+            await glass.json(ward.second, "POST", f"/{one}/approval")
+            await glass.json(ward.doctor, "POST", f"/{one}/end")
+            states = [(await second.next())["state"]]
+            if states == ["approved"]:
+                states.append((await second.next())["state"])
+            assert states[-1] == "ended"
+            await asyncio.sleep(SILENCE)
+            assert first.events.empty()
+
+    on_glass(in_hospital, work)
+
+
+def test_a_server_that_stops_does_not_wait_for_those_who_listen(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        glass = Glass(await Clinic.open(hospital), httpx.AsyncClient())
+        listener = socket.create_server(("127.0.0.1", 0))
+        service = Service(hospital.circle.settings, hospital.circle.reach)
+        server = uvicorn.Server(uvicorn.Config(service, log_level="error", http=CorkedProtocol))
+        running = asyncio.create_task(server.serve([listener]))
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
+            while not server.started:  # noqa: ASYNC110 - uvicorn has a flag, not an event
+                await asyncio.sleep(0.01)
+            glass.client = client
+            async with listening(glass, glass.clinic.first) as first:
+                await glass.opened()
+                assert (await first.next())["state"] == "provisional"
+                server.should_exit = True
+                async with asyncio.timeout(3):
+                    await running
+        listener.close()
+
+    in_hospital(body)
 
 
 def test_silence_is_broken_by_comments(in_hospital: Run, monkeypatch: pytest.MonkeyPatch) -> None:

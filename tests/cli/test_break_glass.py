@@ -48,10 +48,10 @@ def test_the_answer_says_in_one_glance_what_is_open_and_for_how_long(carecircle:
     assert "(Europe/Berlin)" in ran.out
     assert " (supervisor)\n" in ran.out
     assert max(map(len, ran.lines)) <= 80
-    [line] = [line for line in ran.err.splitlines() if line.startswith("End it now: ")]
+    [line] = [line for line in ran.err.splitlines() if line.startswith("End it: ")]
     assert carecircle("check", "doctor", "read", "patient", organization=ward).code == 0
     assert carecircle("check", "doctor", "write", "patient", organization=ward).code == 10
-    ended = carecircle(*line.removeprefix("End it now: carecircle ").split(), organization=ward)
+    ended = carecircle(*line.removeprefix("End it: carecircle ").split(), organization=ward)
     assert (ended.code, ended.lines[0].startswith("ENDED BG-")) == (0, True)
     assert carecircle("check", "doctor", "read", "patient", organization=ward).code == 10
 

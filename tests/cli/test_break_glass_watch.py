@@ -142,12 +142,12 @@ def test_a_supervisor_sees_what_they_may_decide(carecircle: Command, ward: str, 
 def test_a_terminal_has_a_live_list_that_counts_down(carecircle: Command, ward: str, place: Place) -> None:
     name = asked(carecircle, ward)["reference"]
     with watching(place, ward, "--as", "boss", terminal=True) as seen:
-        seen.until(rf"1 waiting for a decision that boss may decide.*{name}.*life-threat.*open 1\d min")
+        seen.until(rf"1 waiting for boss.*{name}.*life-threat.*open 1\d min")
         first = re.findall(r"(\d):(\d\d) ", seen.text)[-1]
         seen.until(r"Ctrl-C ends", after=len(seen.text))
         mark = len(seen.text)
         assert glass(carecircle, ward, "deny", name, "--as", "boss", "--words", "No", "--yes").code == 0
-        seen.until("Nothing waiting for a decision", after=mark)
+        seen.until("Nothing waiting for boss", after=mark)
         assert first < ("5", "00")
         assert seen.interrupted() == 130
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.text)

@@ -97,7 +97,8 @@ def test_an_objection_is_overridden_only_where_policy_says_so(in_hospital: InHos
         await c.do(object_to, patient=c.patient, provider=c.doctor)
         with pytest.raises(EmergencyAccessRefused):
             await c.request()
-        # It keeps out this provider, nobody else.
+        # It keeps this provider from this patient, nobody else and from nobody else.
+        await c.request(patient=await hospital.patient())
         other = await c.breaker()
         await c.request(provider=other)
         assert await c.may(other)

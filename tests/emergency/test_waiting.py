@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from carecircle.directory.relation_service import relate
 from carecircle.emergency.deciding_service import deny
+from carecircle.emergency.opening_rules import Asked, reopened
 from carecircle.errors.emergency import (
     EmergencyAccessOpen,
 )
+from carecircle.identifiers import new_id
+from carecircle.period import FOREVER
 from carecircle.restrictions.service import label
 from tests.conftest import Hospital
 from tests.emergency.clinic import HOUR, MINUTE, Clinic
+
+SECOND = timedelta(seconds=1)
 
 InHospital = Callable[[Callable[[Hospital], Any]], Any]
 
@@ -121,3 +128,28 @@ def test_what_was_denied_is_asked_again_only_to_wait(in_hospital: InHospital) ->
         assert not await c.may()
 
     in_hospital(body)
+
+
+def test_ending_it_oneself_stops_no_clock() -> None:
+    """Opened, ended undecided before its end, and asked again: in time it opens, later it waits, like what was left alone."""
+    asked_at = datetime(2026, 1, 31, 8, tzinfo=UTC)
+    patient, quarter = new_id(), 15 * MINUTE
+    one = Asked(
+        new_id(),
+        patient,
+        "ended",
+        "provisional",
+        asked_at,
+        asked_at,
+        asked_at + 14 * MINUTE,
+        FOREVER,
+        False,
+        None,
+        "clinician",
+    )
+    assert reopened([one], patient, asked_at + quarter - SECOND, quarter) is None
+    assert reopened([one], patient, asked_at + quarter, quarter) == one.emergency_id
+    assert reopened([one], patient, asked_at + quarter + 24 * HOUR, quarter) is None, "after a day it is a new case"
+    for because, decided in (("discharge", False), ("relationship", False), ("clinician", True)):
+        other = replace(one, ended_because=because, decided=decided)
+        assert reopened([other], patient, asked_at + quarter, quarter) is None

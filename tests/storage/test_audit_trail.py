@@ -21,6 +21,8 @@ from carecircle.audit.refusal import record_refusal, refusals_recorded
 from carecircle.database import migrate
 from carecircle.database.embedded import EmbeddedServer
 from carecircle.database.reach import Reach, Role, dsn
+from carecircle.directory.duty_service import add_duty
+from carecircle.emergency.opening_service import request
 from carecircle.errors import AssignmentNotFound, CareCircleError, PrimaryAlreadyAssigned, RulesViolated, Violation
 from carecircle.identifiers import new_id, to_text
 
@@ -131,6 +133,44 @@ def test_what_a_door_says_comes_before_what_the_error_knows(in_hospital: Run) ->
         await record_refusal(hospital.circle.engine, hospital.organization, Actor("test"), error, **said)
         entry = await refusal_in(hospital)
         assert (entry["provider_id"], entry["patient_id"]) == (ANOTHER, ANOTHER)
+
+    in_hospital(body)
+
+
+def test_a_decision_by_broken_glass_says_so_and_is_found_again(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        doctor, stranger, patient = await hospital.provider(), await hospital.provider(), await hospital.patient()
+        of: dict[str, Any] = {"organization": hospital.organization, "actor": "test"}
+        async with hospital.change() as db:
+            await add_duty(db, provider=doctor, duty="break_glass", **of)
+            row = await request(
+                db, provider=doctor, patient=patient, reason_code="other", words="Found on the stairs", **of
+            )
+        ask = hospital.circle.access.check
+        yes = await ask(doctor, "read", patient, **of)
+        for provider, action in ((doctor, "write"), (stranger, "read")):
+            assert not (await ask(provider, action, patient, **of)).allowed
+        named = {"carecircle.organization_id": str(hospital.organization), "enable_seqscan": "off"}
+        auditor = await asyncpg.connect(hospital.circle.reach.dsn("auditor"), server_settings=named)
+        try:
+            # The question of the report about one access, by the index that has only such decisions in it.
+            question = (
+                "select id, basis_kinds, basis_ids, basis_under, basis_ends from carecircle.audit_events"
+                " where organization_id = $1 and provider_id = $2 and patient_id = $3"
+                " and recorded_at >= $4 and basis_kinds @> array['emergency_access']"
+            )
+            asked = (hospital.organization, doctor, patient, row.recorded_at)
+            found = [tuple(entry) for entry in await auditor.fetch(question, *asked)]
+            plan = await auditor.fetch("explain " + question.replace("$4", "now()"), *asked[:3])
+            everything = str(await auditor.fetch("select e::text from carecircle.audit_events e"))
+        finally:
+            await auditor.close()
+        assert found == [(yes.id, ["emergency_access"], [row.id], [row.lineage_id], [row.ends_at])]
+        # Nothing is left to filter by: the index has no other decisions.
+        assert "Index" in str(plan)
+        assert "basis_kinds" not in str(plan)
+        assert to_text(row.lineage_id) in everything
+        assert "stairs" not in everything
 
     in_hospital(body)
 

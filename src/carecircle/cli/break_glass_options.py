@@ -25,7 +25,7 @@ RECENT = timedelta(days=30)
 """For how long a reference is looked for; what is older is named by its id."""
 LONGEST_WORDS = 10_000
 REFERENCE = "BG-"
-LABELS = {"end": "End it now", "show": "Look", "approve": "Approve", "deny": "Deny and end", "review": "Review"}
+LABELS = {"end": "End it", "show": "Look", "approve": "Approve", "deny": "Deny and end", "review": "Review"}
 """The commands that may follow, as people are told of them."""
 
 

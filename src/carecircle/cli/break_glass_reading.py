@@ -10,7 +10,7 @@ import typer
 
 from carecircle.cli.break_glass_options import How, HowOption, Which, emit_rows, meant, remark, tell
 from carecircle.cli.break_glass_telling import Standing, people_of, standing
-from carecircle.cli.break_glass_words import OPEN, Told, length, record, whole
+from carecircle.cli.break_glass_words import LISTED, OPEN, Told, length, record, whole
 from carecircle.cli.circle import Desk, at_desk
 from carecircle.cli.clock import Clock, TimeZoneOption, duration
 from carecircle.cli.options import OrganizationOption
@@ -109,10 +109,9 @@ def row_of(one: Emergency, told: Told, *, reviewing: bool = False) -> dict[str, 
     late = timedelta(0)
     due = one.review_due_at if reviewing else one.decide_by
     left = due - told.now if due is not None else None
-    state = "waiting" if one.state == "requested" else one.state
     return {
         "reference": one.reference,
-        "state": "downtime" if one.downtime and one.state == "ended" else state,
+        "state": "downtime" if one.downtime and one.state == "ended" else LISTED.get(one.state, one.state),
         "who": told.who(one.provider_id),
         "reason": one.reason_code,
         "ends": told.at(one.ends_at) if one.ends_at and one.state in (*OPEN, "requested") else None,

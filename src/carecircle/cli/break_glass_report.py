@@ -14,6 +14,7 @@ from carecircle.cli.careful import counted
 from carecircle.cli.circle import Desk, at_desk
 from carecircle.cli.clock import Clock, TimeZoneOption
 from carecircle.cli.options import OrganizationOption
+from carecircle.cli.output import printable
 from carecircle.errors import InvalidRequest
 from carecircle.identifiers import to_text
 
@@ -81,7 +82,7 @@ def _write(found: Report, path: Path, how: How) -> None:
     except OSError as error:
         raise InvalidRequest(f"{where} cannot be written ({error.strerror}); name another file.") from None
     if how is How.table:
-        print(f"Written to {where}; only you can read it.")
+        print(printable(f"Written to {where}; only you can read it."))
     else:
         emit_record({"emergency": found.emergency.id, "reference": found.emergency.reference, "file": str(where)}, how)
 

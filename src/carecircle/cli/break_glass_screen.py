@@ -67,9 +67,9 @@ class Screen:
             yield Text("Looking …")
             return
         told = replace(self.seen.told, now=self.seen.told.now + timedelta(seconds=time.monotonic() - self.taken))
-        whose = f" that {printable(self.approver)} may decide" if self.approver else ""
-        what = f"{len(self.seen.waiting) or 'Nothing'} waiting for a decision{whose}"
-        yield Text(f"{what}  ·  {printable(self.organization)}  ·  {_now(told)}", style="bold")
+        what = f"{len(self.seen.waiting) or 'Nothing'} waiting for {printable(self.approver or 'a decision')}"
+        where = f"{what}  ·  {printable(self.organization)}  ·  {_now(told)}"
+        yield Text(where, style="bold", no_wrap=True, overflow="ellipsis")
         if not self.reached:
             yield Text("NOT UP TO DATE: the database cannot be reached; trying again.", style="bold red")
         if self.seen.waiting:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 WIDE, INDENT = 80, 13
 OPEN = ("provisional", "approved")
+LISTED = {"requested": "waiting", "provisional": "open"}
+"""The states that a list calls otherwise."""
 MODES = {
     "provisional": "opened at once, decided about after",
     "gated": "opened once approved",
@@ -141,7 +143,7 @@ def situation(one: Emergency, told: Told) -> list[str]:
     if one.downtime:
         return lines
     span = lasting(one.wanted_until - one.asked_at)
-    if one.state in ("requested", "provisional") or one.extension_pending:
+    if (one.state in ("requested", "provisional") and one.mode != "immediate") or one.extension_pending:
         lines.append(labelled("wanted", f"{listed(one.wanted_scope)} for {span}, until {told.at(one.wanted_until)}"))
     if one.state == "approved" and (less := [each for each in one.wanted_scope if each not in one.scope]):
         lines.append(labelled("not given", f"{listed(less)}: not approved, or policy does not allow it"))

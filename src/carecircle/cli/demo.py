@@ -11,8 +11,9 @@ from uuid import UUID
 
 import typer
 
-from carecircle.cli.circle import database, operator
+from carecircle.cli.circle import Desk, database, operator
 from carecircle.cli.clock import Clock
+from carecircle.cli.demo_emergency import Story, live_through, print_story
 from carecircle.cli.explained import INDENT, NOBODY_NAMED, exactly, lines, words
 from carecircle.cli.output import command_name, console, say
 from carecircle.cli.serving import HOST, PORT, require_free
@@ -52,12 +53,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Shown:
-    """What the demo has found out: its answers, who answers for a patient, a panel, a circle, the findings, and how many
-    of the answers the auditor finds.
+    """What the demo has found out: its answers, what happened in an emergency, who answers for a patient, a panel, a circle,
+    the findings, and how many of the answers the auditor finds.
     """
 
     organization: OrganizationId
     answers: list[Answer]
+    story: Story
     responsible: Responsibility
     panel: Listing
     circle: Listing
@@ -66,7 +68,7 @@ class Shown:
 
     @property
     def asked(self) -> int:
-        return sum(len(one.decisions) for one in self.answers) + 2
+        return sum(len(one.decisions) for one in self.answers) + len(self.story.decisions) + 2
 
 
 def demo(
@@ -86,7 +88,9 @@ def demo(
         shown = asyncio.run(_look_around(settings, at))
         _print(shown)
         if not once:
-            _serve(settings, at, shown, port)
+            from carecircle.cli.demo_serving import serve_demo
+
+            serve_demo(settings, at, shown.organization, port)
 
 
 def _ready(settings: Settings, at: Reach, *, confirmed: bool) -> None:
@@ -121,21 +125,24 @@ def _ready(settings: Settings, at: Reach, *, confirmed: bool) -> None:
 async def _look_around(settings: Settings, at: Reach) -> Shown:
     from carecircle.actor import acting_as
     from carecircle.bootstrap import assemble
-    from carecircle.demo.people import NORTH
-    from carecircle.demo.service import build
+    from carecircle.demo.people import HOUSES, NORTH
+    from carecircle.demo.service import alone, build
 
+    people = sum(len(house.people) for house in HOUSES)
     async with assemble(settings, at) as circle:
         built = await build(
             circle.engine,
             circle.keyring,
-            beginning=lambda: say("Inventing 2 organizations, 40 providers and 3,000 patients …"),
+            beginning=lambda: say(f"Inventing 2 organizations, {people} providers and 3,000 patients …"),
         )
         tenant = built.organizations[NORTH.slug]
         with acting_as(organization=tenant, actor=operator()):
-            return await _ask(circle, tenant)
+            async with alone(circle.engine):
+                story = await live_through(Desk(circle, tenant, NORTH.slug, operator()))
+            return await _ask(circle, tenant, story)
 
 
-async def _ask(circle: CareCircle, tenant: OrganizationId) -> Shown:
+async def _ask(circle: CareCircle, tenant: OrganizationId, story: Story) -> Shown:
     from carecircle.coverage.reading_service import responsible_for
     from carecircle.database.session import transaction
     from carecircle.demo.facts import fixed_id
@@ -156,16 +163,17 @@ async def _ask(circle: CareCircle, tenant: OrganizationId) -> Shown:
         answers.append(Answer(asked, at, explanation, earlier))
     panel = await circle.access.list_patients(QUESTIONS[0].provider)
     around = await circle.access.list_providers(AT_HOME)
-    entries = [decision.id for answer in answers for decision in answer.decisions] + [panel.id, around.id]
+    decisions = [*(one for answer in answers for one in answer.decisions), *story.decisions]
+    entries = [decision.id for decision in decisions] + [panel.id, around.id]
     recorded = await count_entries(circle.reach, tenant, entries)
-    return Shown(tenant, answers, responsible, panel, around, findings, recorded)
+    return Shown(tenant, answers, story, responsible, panel, around, findings, recorded)
 
 
 def _print(shown: Shown) -> None:
     from carecircle.cli.coverage_chain import print_chain
     from carecircle.cli.coverage_words import Known
     from carecircle.demo.facts import fixed_id
-    from carecircle.demo.people import NORTH
+    from carecircle.demo.people import HOUSES, NORTH
     from carecircle.demo.service import LATEST_ENTRIES
     from carecircle.demo.stories import AT_HOME, QUESTIONS
 
@@ -173,11 +181,14 @@ def _print(shown: Shown) -> None:
     names = {fixed_id(NORTH.slug, person.short): person.name for person in NORTH.people}
     out.print("DEMO DATA: nobody here exists.", style="bold reverse")
     out.print(
-        f"North Hospital and Harbour Clinic, 40 providers, 3,000 patients. Every question below is asked at\n"
+        f"North Hospital and Harbour Clinic, {sum(len(house.people) for house in HOUSES)} providers, 3,000 patients. Every question below is asked at\n"
         f"North Hospital; to ask it yourself: export CARECIRCLE_ORGANIZATION={NORTH.slug}"
     )
     for answer in shown.answers:
         _print_answer(answer, names)
+    out.print()
+    out.print("BREAKING THE GLASS", style="bold")
+    print_story(shown.story)
     doctor = QUESTIONS[0].provider
     out.print()
     out.print("Who is to be called tonight? Whoever stands at the end of the chain, let in or not.", style="italic")
@@ -224,35 +235,3 @@ def _print_answer(answer: Answer, names: Mapping[UUID, str]) -> None:
         rest.append("  but       the demo tells it otherwise: what it is about was changed since.")
     for line in rest:
         out.print(fill(line, out.width, subsequent_indent=INDENT, break_on_hyphens=False, break_long_words=False))
-
-
-def _serve(settings: Settings, at: Reach, shown: Shown, port: int) -> None:
-    from carecircle.api.serve import serve
-    from carecircle.api.tokens import mint
-    from carecircle.database.crypto import Keyring
-    from carecircle.demo.people import NORTH
-    from carecircle.demo.stories import AT_HOME, QUESTIONS
-
-    token = mint(Keyring.open(settings.home), organization_id=shown.organization, actor=operator(), hours=8)
-    provider = QUESTIONS[0].provider
-    body = (
-        f'{{"subject": {{"type": "provider", "id": "{provider}"}}, "action": {{"name": "read"}},'
-        f' "resource": {{"type": "patient", "id": "{AT_HOME}"}}}}'
-    )
-    print(
-        f"""
-In another terminal:
-  export CARECIRCLE_ORGANIZATION={NORTH.slug}
-  {command_name()} check {provider} read {AT_HOME} --explain
-  {command_name()} who-can {AT_HOME}
-  {command_name()} assign history {AT_HOME}
-
-Over HTTP, with a token that is believed for 8 hours:
-  TOKEN={token}
-  curl -s http://{HOST}:{port}/access/v1/evaluation -H "Authorization: Bearer $TOKEN" \\
-    -H "Content-Type: application/json" -d '{body}'
-
-Serving at http://{HOST}:{port} until Ctrl-C.""",
-        flush=True,
-    )
-    serve(settings, at, host=HOST, port=port, workers=1)

@@ -1,4 +1,4 @@
-"""What surrounds the demo's drawn facts: whether it was recorded, and who is on call tonight."""
+"""What surrounds the demo's drawn facts: whether it was recorded, whether it is ready for emergencies, who is on call."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from carecircle.database.crypto import Keyring
 from carecircle.database.session import instant
 from carecircle.demo.facts import DAY, fixed_id
 from carecircle.demo.people import House
-from carecircle.demo.stories import ON_CALL, PROMINENT
+from carecircle.demo.stories import EMERGENCY_DEPARTMENT, ON_CALL, PROMINENT
+from carecircle.directory.tables import Unit
 from carecircle.errors import OverlappingCoverage, RulesViolated
 from carecircle.identifiers import OrganizationId
 from carecircle.restrictions.tables import PatientLabel
@@ -32,6 +33,11 @@ async def surround(db: AsyncSession, keyring: Keyring, tenant: OrganizationId, h
             from carecircle.demo.recording_service import record  # needed once, and slow to import
 
             await record(db, keyring, house, now)
+        if not await is_prepared(db, tenant, house):
+            from carecircle.demo.emergency_service import live_through, prepare
+
+            await prepare(db, tenant, house, now)
+            await live_through(db, house, now)
         await _on_call(db, house, now)
 
 
@@ -43,6 +49,11 @@ async def surrounded_at(db: AsyncSession, tenant: OrganizationId, house: House) 
         )
     )
     return first
+
+
+async def is_prepared(db: AsyncSession, tenant: OrganizationId, house: House) -> bool:
+    """Whether the emergency department is there, and with it who decides about emergencies."""
+    return await db.get(Unit, (tenant, fixed_id(house.slug, "unit", EMERGENCY_DEPARTMENT))) is not None
 
 
 async def _on_call(db: AsyncSession, house: House, now: datetime) -> None:

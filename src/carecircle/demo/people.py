@@ -62,6 +62,12 @@ NORTH = House(
         Person("silva", "Joana Silva", "nurse", "medical nursing", "Ward 4 General medicine", "nurse"),
         Person("berg", "Ingrid Berg", "nurse", "midwifery", "Ward 5 Maternity", "nurse"),
         Person("adler", "Miriam Adler", "therapist", "physiotherapy", "Ward 3 Surgery", "specialist"),
+        Person("lehmann", "Dr. Hanna Lehmann", "emergency physician", "emergency medicine"),
+        Person("lange", "Dr. Tobias Lange", "emergency physician", "emergency medicine"),
+        Person("reyes", "Dr. Marisol Reyes", "emergency physician", "emergency medicine"),
+        Person("boateng", "Abena Boateng", "emergency nurse", "emergency nursing"),
+        Person("karimi", "Nadia Karimi", "duty manager", ""),
+        Person("amsel", "Ruth Amsel", "privacy officer", ""),
     ),
 )  # fmt: skip
 

@@ -68,7 +68,7 @@ async def build(engine: AsyncEngine, keyring: Keyring, *, beginning: Callable[[]
     Raises AlreadyRegistered when somebody else's organization has a slug of the demo's.
     """
     organizations, fresh = {}, False
-    async with _alone(engine):
+    async with alone(engine):
         if beginning is not None and not await is_there(engine):
             beginning()
         for house in HOUSES:
@@ -94,8 +94,8 @@ async def build(engine: AsyncEngine, keyring: Keyring, *, beginning: Callable[[]
 
 
 @asynccontextmanager
-async def _alone(engine: AsyncEngine) -> AsyncIterator[None]:
-    """Wait until nobody else in this database builds the demo, then keep others waiting until the block ends."""
+async def alone(engine: AsyncEngine) -> AsyncIterator[None]:
+    """Wait until nobody else in this database builds the demo or tells its story; keep others waiting until the block ends."""
     lock, unlock = (text(f"select {what}(hashtextextended('carecircle.demo', 0))") for what in LOCK)
     with translated():
         held = await engine.connect()

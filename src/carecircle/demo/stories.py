@@ -22,10 +22,14 @@ REFERRED = "N-2202"
 OPENED_TWICE = "N-2203"
 
 CARDIOLOGY = "Ward 2 Cardiology"
+EMERGENCY_DEPARTMENT = "Emergency department"
 ENDOCRINOLOGY = "207RE0101X"
 OBJECTS_TO = "tanaka"
 # Who is covered tonight, and by whom.
 ON_CALL = (("okafor", "haddad"), ("haddad", "nakamura"))
+
+# Who breaks the glass, for whom, why, who decides and who reviews it.
+BREAKER, BROUGHT_IN, REASON, SUPERVISOR, REVIEWER = "reyes", DISCHARGED, "unresponsive", "lehmann", "amsel"
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,12 +57,14 @@ _APPROVERS = text(f"""
         where p.organization_id = :tenant and p.provider_id = d.provider_id and p.patient_id = :patient
           and {_HOLDS.format("p")})
     order by array_position(array['supervisor', 'duty_manager', 'privacy_office'], d.duty), d.call_order, d.provider_id, d.id""")
-# A duty counts on after its shift has ended; once it was taken back it does not.
+# A duty counts on after its shift has ended, at its time or at an earlier one that was said ahead; taken back, it does not.
 _MAY_DECIDE = text(f"""
     {_BELOW}
     select exists (
       select from carecircle.emergency_approvers e
-      join carecircle.duties d on d.organization_id = :tenant and d.id = e.duty_id and d.superseded_at = 'infinity'
+      join carecircle.duties was on was.organization_id = :tenant and was.id = e.duty_id
+      join carecircle.duties d on d.organization_id = :tenant and d.lineage_id = was.lineage_id
+        and d.superseded_at = 'infinity' and d.ends_at > d.recorded_at
       where e.organization_id = :tenant and e.emergency_id = :emergency and e.provider_id = :approver
         and e.provider_id not in (select provider_id from below) and not {_SUSPENDED})""")
 

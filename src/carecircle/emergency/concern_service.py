@@ -19,16 +19,6 @@ from carecircle.emergency.tables import EmergencyAccess
 from carecircle.emergency.value import ShownState, awaits_decision, extension_pending, shown_state
 from carecircle.period import FOREVER
 
-_LAST = (
-    select(
-        EmergencyAccess.lineage_id, EmergencyAccess.provider_id, EmergencyAccess.state, EmergencyAccess.mode,
-        EmergencyAccess.asked_at, EmergencyAccess.starts_at, EmergencyAccess.ends_at, EmergencyAccess.wanted_until,
-        EmergencyAccess.second_reason_code,
-    )
-    .ext(distinct_on(EmergencyAccess.lineage_id))
-    .order_by(EmergencyAccess.lineage_id, EmergencyAccess.starts_at.desc())
-)  # fmt: skip
-
 Concern = Literal["requester", "approver", "privacy-office"]
 
 FOLLOWED_FOR = timedelta(hours=96)
@@ -53,17 +43,24 @@ _CONCERN = text(f"""
            exists (select from carecircle.duties d
                    where d.organization_id = :tenant and d.provider_id = :provider and d.duty = 'privacy_office'
                      and {_HOLDS.format("d")}) and not {_SUSPENDED}""")
+_MAY_DECIDE = text(f"{_DECIDES} and e.recorded_at > :since").columns(emergency_id=Uuid())
 # Nobody decides for themselves, or for those whom they report to, however far up; `union` ends where lines go round.
-_THEIRS = text(f"""
+_SUPERIORS = text(f"""
     with recursive superiors (provider_id) as (
       select cast(:provider as uuid)
       union
       select l.reports_to_id from superiors s
       join carecircle.reporting_lines l on l.organization_id = :tenant and l.provider_id = s.provider_id and {_HOLDS.format("l")})
-    select g.lineage_id from ({_DECIDES} and e.recorded_at > :since) decides
-    join carecircle.emergency_access g on g.organization_id = :tenant and g.lineage_id = decides.emergency_id
-      and g.superseded_at = 'infinity' and g.provider_id not in (select provider_id from superiors)
-    """).columns(lineage_id=Uuid())
+    select provider_id from superiors""").columns(provider_id=Uuid())
+_LAST = (
+    select(
+        EmergencyAccess.lineage_id, EmergencyAccess.provider_id, EmergencyAccess.state, EmergencyAccess.mode,
+        EmergencyAccess.asked_at, EmergencyAccess.starts_at, EmergencyAccess.ends_at, EmergencyAccess.wanted_until,
+        EmergencyAccess.second_reason_code,
+    )
+    .ext(distinct_on(EmergencyAccess.lineage_id))
+    .order_by(EmergencyAccess.lineage_id, EmergencyAccess.starts_at.desc())
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +110,10 @@ async def followed(db: AsyncSession, *, provider: UUID, organization: UUID | str
                 EmergencyAccess.organization_id == tenant,
                 EmergencyAccess.superseded_at == FOREVER,
                 EmergencyAccess.asked_at > since,
-                or_(EmergencyAccess.provider_id == provider, EmergencyAccess.lineage_id.in_(_THEIRS)),
+                or_(
+                    EmergencyAccess.provider_id == provider,
+                    EmergencyAccess.lineage_id.in_(_MAY_DECIDE) & EmergencyAccess.provider_id.not_in(_SUPERIORS),
+                ),
             ),
             {"tenant": tenant, "provider": provider, "at": now, "since": since},
         )

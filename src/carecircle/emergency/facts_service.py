@@ -130,6 +130,7 @@ async def asked_before(db: AsyncSession, tenant: OrganizationId, provider_id: UU
             ends_at=one.ends_at,
             decided=one.decided_by_id is not None,
             reopens_id=one.reopens_id,
+            ended_because=one.ended_because,
         )
         for one in found
     ]

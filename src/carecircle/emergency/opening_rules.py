@@ -21,6 +21,8 @@ REPEATED_WITHIN = timedelta(days=30)
 NEVER_DECIDED = frozenset({"immediate", "downtime"})
 """The modes in which nobody is asked to decide."""
 LONGEST_WORDS = 4000
+LONGEST_HOURS = 1e6
+"""More is a mistake, not a wish."""
 _NO_SURNAMES = frozenset({"jr", "sr", "ii", "iii", "iv"})
 
 
@@ -38,17 +40,28 @@ class Asked:
     ends_at: datetime
     decided: bool
     reopens_id: UUID | None
+    ended_because: str | None = None
 
     def is_open(self, now: datetime) -> bool:
         """Whether it lets in now, or waits for a decision."""
         return self.state in OPEN_STATES and self.mode != "downtime" and self.starts_at <= now < self.ends_at
 
-    def came_to_nothing_at(self, now: datetime) -> datetime | None:
-        """When it was denied, or expired without anybody's decision; None when neither happened."""
+    def came_to_nothing_at(self, now: datetime, provisional: timedelta) -> datetime | None:
+        """When it was denied, or expired without anybody's decision; None when neither happened.
+
+        Who ends their own before anybody decided stops no clock: it counts as expired when it would have, had it been left.
+        """
         if self.state == "denied":
             return self.starts_at
-        undecided = self.state in ("requested", "provisional") and not self.decided and self.mode not in NEVER_DECIDED
-        return self.ends_at if undecided and self.ends_at <= now else None
+        if self.decided or self.mode in NEVER_DECIDED:
+            return None
+        if self.state == "ended" and self.ended_because == "clinician":
+            over = self.asked_at + provisional
+        elif self.state in ("requested", "provisional"):
+            over = self.ends_at
+        else:
+            return None
+        return over if over <= now else None
 
 
 def open_with(asked: Iterable[Asked], patient_id: UUID, now: datetime) -> Asked | None:
@@ -56,7 +69,7 @@ def open_with(asked: Iterable[Asked], patient_id: UUID, now: datetime) -> Asked 
     return next((one for one in asked if one.patient_id == patient_id and one.is_open(now)), None)
 
 
-def reopened(asked: Collection[Asked], patient_id: UUID, now: datetime) -> UUID | None:
+def reopened(asked: Collection[Asked], patient_id: UUID, now: datetime, provisional: timedelta) -> UUID | None:
     """Which denied or undecided request about this patient is asked again: the newest that was not asked again yet."""
     again = {one.reopens_id for one in asked}
     found = [
@@ -64,7 +77,7 @@ def reopened(asked: Collection[Asked], patient_id: UUID, now: datetime) -> UUID 
         for one in asked
         if one.patient_id == patient_id
         and one.emergency_id not in again
-        and (ended := one.came_to_nothing_at(now)) is not None
+        and (ended := one.came_to_nothing_at(now, provisional)) is not None
         and ended > now - REOPENED_WITHIN
     ]
     newest = max(found, key=lambda one: (one.asked_at, one.emergency_id), default=None)
@@ -115,7 +128,7 @@ def require_attestation(policy: Policy, *, attested: bool) -> None:
 
 def lasting(policy: Policy, hours: float) -> timedelta:
     """How long is asked for, no longer than the policy's cap. Raises InvalidRequest unless `hours` is a number above 0."""
-    if not 0 < hours < float("inf"):
+    if not 0 < hours < LONGEST_HOURS:
         raise InvalidRequest("The hours are a number greater than 0.")
     wanted = timedelta(hours=min(hours, policy.emergency_longest_hours))
     if not wanted:

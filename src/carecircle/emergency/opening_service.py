@@ -177,7 +177,8 @@ def _open(row: EmergencyAccess, policy: Policy, known: Standing, earlier: list[A
         raise EmergencyAccessOpen(
             emergency_id=already.emergency_id, provider_id=row.provider_id, patient_id=row.patient_id
         )
-    row.reopens_id = reopened(earlier, row.patient_id, now)
+    provisional = timedelta(minutes=policy.emergency_provisional_minutes)
+    row.reopens_id = reopened(earlier, row.patient_id, now, provisional)
     mode = mode_of(policy, known.sensitive, row.reason_code, reopening=row.reopens_id is not None)
     row.mode, row.state = mode, "requested" if mode == "gated" else "provisional"
     row.scope = scope_of(policy, row.wanted_scope, mode)

@@ -13,8 +13,8 @@ from carecircle.api.v1.person import Person
 from carecircle.api.v1.shapes import id_of
 from carecircle.emergency.concern_service import Glance, followed
 from carecircle.emergency.rules import OPEN_STATES
-from carecircle.emergency.value import reference
 from carecircle.identifiers import ProviderId
+from carecircle.notices.words import reference
 from carecircle.period import show
 
 router = routes("break-glass")

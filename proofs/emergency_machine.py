@@ -1,0 +1,168 @@
+"""The processes of the proof `emergency` that are killed with SIGKILL and come back: server, worker and PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections import Counter
+from contextlib import ExitStack, suppress
+from typing import Literal, get_args
+
+import asyncpg
+import httpx
+import psutil
+
+from carecircle.database.embedded import EmbeddedServer
+from carecircle.database.reach import dsn
+from carecircle.notices.service import CHANNEL
+from proofs.emergency_practice import Running, Site, serving, working
+from proofs.emergency_receivers import SECRET, SENDER, HookReceiver, MailServer
+
+Victim = Literal["server", "worker", "postgres"]
+VICTIMS: tuple[Victim, ...] = get_args(Victim)
+WHOLE_AGAIN = 90.0
+"""Seconds after which something that was killed counts as never coming back."""
+SUPERVISED_DEATHS = 4
+"""How many deaths in a row of PostgreSQL its supervisor repairs; at the next one it is killed too, and both are made anew."""
+
+
+class Machine:
+    """Everything runs from `start` to `stop` but for what was killed and not mended yet (`dead`)."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.mail, self.hook = MailServer(), HookReceiver()
+        self.kills: Counter[str] = Counter()
+        self.dead: set[str] = set()
+        self.longest_mending: dict[str, float] = {}
+        self._database = site.server
+        self._blocks: dict[str, ExitStack] = {}
+        self._running: dict[str, Running] = {}
+        self._watched = 0
+
+    @property
+    def address(self) -> str:
+        return self._running["server"].address
+
+    async def start(self) -> None:
+        await self.mail.start()
+        await self.hook.start()
+        await asyncio.gather(self._begin("server"), self._begin("worker"))
+
+    async def stop(self) -> None:
+        await asyncio.gather(*(asyncio.to_thread(block.close) for block in self._blocks.values()))
+        self.mail.kill()
+        self.hook.kill()
+        await asyncio.to_thread(self._database.stop)
+
+    def kill(self, victim: Victim) -> None:
+        """SIGKILL, now."""
+        self._watched = self._count_watching()
+        if victim == "postgres":
+            lines = (self._database.data_dir / "postmaster.pid").read_text().splitlines()
+            postmaster = psutil.Process(int(lines[0]))
+            if self.kills[victim] % (SUPERVISED_DEATHS + 1) == SUPERVISED_DEATHS:
+                parent = postmaster.parent()
+                assert parent is not None
+                parent.kill()
+            os.kill(postmaster.pid, signal.SIGKILL)
+        else:
+            self._running[victim].kill()
+        self.kills[victim] += 1
+        self.dead.add(victim)
+
+    async def mend(self, victim: Victim) -> None:
+        """Start again what was killed; everything works when this returns. Raises RuntimeError when that never comes."""
+        began = time.monotonic()
+        if victim != "postgres":
+            await self._begin(victim)
+        elif self.kills[victim] % (SUPERVISED_DEATHS + 1) == 0:
+            await asyncio.to_thread(self._renew)
+        await _soon(self._database_answers, "PostgreSQL answers")
+        await _soon(self._server_answers, "the server answers")
+        if victim != "server":
+            again = self._watched + 1 if victim == "postgres" else 1
+            await _soon(lambda: self._watches(again), "the worker watches")
+        self.dead.discard(victim)
+        took = time.monotonic() - began
+        self.longest_mending[victim] = max(took, self.longest_mending.get(victim, 0.0))
+
+    async def _begin(self, name: Victim) -> None:
+        if name in self._blocks:
+            await asyncio.to_thread(self._blocks[name].close)
+        block = self._blocks[name] = ExitStack()
+        if name == "server":
+            made = serving(self.site)
+        else:
+            made = working(
+                self.site,
+                env={
+                    "CARECIRCLE_SMTP_URL": self.mail.url, "CARECIRCLE_MAIL_FROM": SENDER,
+                    "CARECIRCLE_WEBHOOK_URL": self.hook.url, "CARECIRCLE_WEBHOOK_SECRET": SECRET,
+                },
+            )  # fmt: skip
+        self._running[name] = await asyncio.to_thread(block.enter_context, made)
+
+    def _renew(self) -> None:
+        port = self._database.port
+        self._database.stop()
+        self._database = EmbeddedServer.start(self.site.home)
+        if self._database.port != port:
+            raise RuntimeError(f"PostgreSQL came back on port {self._database.port} instead of {port}")
+
+    async def _database_answers(self) -> bool:
+        connection = await asyncpg.connect(dsn(self.site.at.admin), timeout=5)
+        await connection.close()
+        return True
+
+    async def _server_answers(self) -> bool:
+        async with httpx.AsyncClient(timeout=5) as client:
+            return (await client.get(f"{self.address}/readyz")).status_code == 200
+
+    async def _watches(self, times: int) -> bool:
+        return self._count_watching() >= times
+
+    def _count_watching(self) -> int:
+        return self._running["worker"].log.read_bytes().count(b'"watching"')
+
+
+GONE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, httpx.TransportError)
+
+
+async def _soon(holds: object, what: str) -> None:
+    limit = time.monotonic() + WHOLE_AGAIN
+    while True:
+        with suppress(*GONE):
+            if await holds():  # type: ignore[operator]
+                return
+        if time.monotonic() > limit:
+            raise RuntimeError(f"it did not come about that {what}, within {WHOLE_AGAIN:.0f} s")
+        await asyncio.sleep(0.05)
+
+
+class Watcher:
+    """The administrator's connection, made again after each death of PostgreSQL; it hears what others notify."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._connection: asyncpg.Connection | None = None
+        self.told = asyncio.Event()
+        """Set at the commit of whoever notifies, but for this connection itself."""
+
+    async def connection(self) -> asyncpg.Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await asyncpg.connect(self._address, timeout=10)
+            own = self._connection.get_server_pid()
+
+            def heard(_connection: object, pid: int, _channel: str, _payload: str) -> None:
+                if pid != own:
+                    self.told.set()
+
+            await self._connection.add_listener(CHANNEL, heard)
+        return self._connection
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()

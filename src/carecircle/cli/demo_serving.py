@@ -1,0 +1,122 @@
+"""What the demo does after its questions: the HTTP door and, beside it, the worker; and what to try with both."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from queue import SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from carecircle.cli.circle import operator
+from carecircle.cli.output import command_name, say
+from carecircle.cli.serving import HOST
+from carecircle.errors import CareCircleError
+from carecircle.settings import Settings
+
+if TYPE_CHECKING:
+    from carecircle.database.reach import Reach
+    from carecircle.identifiers import OrganizationId
+
+PATIENCE = 15.0
+"""Seconds the worker may take to finish what it has begun."""
+
+
+def serve_demo(settings: Settings, at: Reach, organization: OrganizationId, port: int) -> None:
+    """Say what can be tried, then serve and work until stopped."""
+    from carecircle.api.serve import serve
+
+    print(_to_try(settings, organization, port), flush=True)
+    with _working(settings, at):
+        serve(settings, at, host=HOST, port=port, workers=1)
+
+
+def _to_try(settings: Settings, organization: OrganizationId, port: int) -> str:
+    from carecircle.api.tokens import mint
+    from carecircle.database.crypto import Keyring
+    from carecircle.demo.people import NORTH
+    from carecircle.demo.stories import AT_HOME, BREAKER, ON_THE_WARD, QUESTIONS, REVIEWER, SUPERVISOR
+
+    token = mint(Keyring.open(settings.home), organization_id=organization, actor=operator(), hours=8)
+    provider, name, door = QUESTIONS[0].provider, command_name(), f"http://{HOST}:{port}"
+    question = (
+        f'{{"subject": {{"type": "provider", "id": "{provider}"}}, "action": {{"name": "read"}},'
+        f' "resource": {{"type": "patient", "id": "{AT_HOME}"}}}}'
+    )
+    glass = f'{{"patient": "{ON_THE_WARD}", "reason": "life-threat", "attested": true}}'
+    return f"""
+In another terminal:
+  export CARECIRCLE_ORGANIZATION={NORTH.slug}
+  {name} check {provider} read {AT_HOME} --explain
+  {name} who-can {AT_HOME}
+  {name} assign history {AT_HOME}
+
+Over HTTP, with a token that is believed for 8 hours:
+  TOKEN={token}
+  curl -s {door}/access/v1/evaluation -H "Authorization: Bearer $TOKEN" \\
+    -H "Content-Type: application/json" -d '{question}'
+
+Break the glass. As the supervisor, watch what arrives, and leave it open:
+  {name} break-glass watch --as {SUPERVISOR} --organization {NORTH.slug}
+As the doctor (breaking the glass needs a sign-in of the last 5 minutes, so make the token when you need it):
+  DOCTOR=$({name} token --as {BREAKER} --organization {NORTH.slug})
+  curl -s {door}/v1/break-glass -H "Authorization: Bearer $DOCTOR" \\
+    -H "Content-Type: application/json" -d '{glass}'
+As the supervisor again, with the id from that answer; after 5 minutes without a decision the duty manager is told:
+  SUPERVISOR=$({name} token --as {SUPERVISOR} --organization {NORTH.slug})
+  curl -s -X POST {door}/v1/break-glass/ID/approval -H "Authorization: Bearer $SUPERVISOR"
+As the privacy office, what waits for a review:
+  {name} break-glass list --to-review --organization {NORTH.slug}
+  {name} break-glass review REFERENCE --as {REVIEWER} --verdict justified --organization {NORTH.slug}
+
+Serving at {door} until Ctrl-C."""
+
+
+@contextmanager
+def _working(settings: Settings, at: Reach) -> Iterator[None]:
+    """A worker in a thread of its own for as long as the block; at its end it finishes what it has begun.
+
+    Its mail and webhook are as configured; without any, their notices wait.
+    """
+    _keep_quiet()
+    started: SimpleQueue[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = SimpleQueue()
+
+    async def work() -> None:
+        from carecircle.worker import run_worker
+
+        stop = asyncio.Event()
+        started.put((asyncio.get_running_loop(), stop))
+        await run_worker(settings, at, stop=stop)
+
+    def run() -> None:
+        try:
+            asyncio.run(work())
+        except CareCircleError as error:
+            say(f"The worker has stopped: {error.message}")
+
+    thread = Thread(target=run, name="demo-worker", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        loop, stop = started.get()
+        with suppress(RuntimeError):  # it has stopped by itself
+            loop.call_soon_threadsafe(stop.set)
+        thread.join(PATIENCE)
+
+
+def _keep_quiet() -> None:
+    """Have the log say nothing below a warning, nor that notices wait: in the demo nobody has configured where they go."""
+    import structlog
+
+    def passed(_: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
+        if str(event.get("event")).startswith("not configured"):
+            raise structlog.DropEvent
+        return event
+
+    structlog.configure(
+        processors=[passed, *structlog.get_config()["processors"]],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+    )
