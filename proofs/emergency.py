@@ -13,28 +13,27 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from proofs.emergency_abuse import abuse
 from proofs.emergency_expiry import expiry
-from proofs.emergency_practice import open_practice, site
+from proofs.emergency_practice import Practice, Site, open_practice, site
 
 
-async def _abuse(said: argparse.Namespace) -> list[str]:
-    with site() as at:
+def in_practice(work: Callable[[Practice], Awaitable[list[str]]]) -> list[str]:
+    """The broken claims of a part, in a practice of its own."""
+
+    async def whole(at: Site) -> list[str]:
         async with open_practice(at) as practice:
-            return await abuse(practice, said.attempts)
+            return await work(practice)
 
-
-async def _expiry(said: argparse.Namespace) -> list[str]:
     with site() as at:
-        async with open_practice(at) as practice:
-            return await expiry(practice, said.grants)
+        return asyncio.run(whole(at))
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], list[str]]] = {
-    "abuse": lambda said: asyncio.run(_abuse(said)),
-    "expiry": lambda said: asyncio.run(_expiry(said)),
+    "abuse": lambda said: in_practice(lambda practice: abuse(practice, said.attempts)),
+    "expiry": lambda said: in_practice(lambda practice: expiry(practice, said.grants)),
 }
 
 

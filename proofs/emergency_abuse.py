@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import cycle, islice
 from random import Random
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -29,7 +30,7 @@ from proofs.emergency_deciding import DECIDING
 from proofs.emergency_forging import FORGING
 from proofs.emergency_ground import Ground, Kind
 from proofs.emergency_practice import Practice, clock_can_be_turned, serving
-from proofs.emergency_sql import in_sql, without_constraints
+from proofs.emergency_sql import SEAT, in_sql, without_constraints
 
 SKEW = timedelta(minutes=5)
 SEED = 20260301
@@ -41,7 +42,8 @@ class Tally:
 
     kinds: Counter[str] = field(default_factory=Counter)
     recorded: int = 0
-    at_no_door: int = 0
+    not_believed: int = 0
+    in_sql: int = 0
     got_less: int = 0
     controls: int = 0
     broken: list[str] = field(default_factory=list)
@@ -66,8 +68,8 @@ async def abuse(practice: Practice, attempts: int) -> list[str]:
         print("abuse: no attempts by a host whose clock is wrong: the program faketime is not on PATH (apt: faketime)")
     print(
         f"abuse: {attempts} attempts of {len(tally.kinds)} kinds; {tally.recorded} left an entry by who tried, of which"
-        f" {tally.got_less} got less than they wanted and no more than they may; {tally.at_no_door} came through no door"
-        f" that knows who they are (tokens nobody believes, raw SQL): they leave none; {tally.controls} kinds done rightly"
+        f" {tally.got_less} got less than they wanted and no more than they may; {tally.not_believed} had a token"
+        f" that nobody believes and {tally.in_sql} were raw SQL, where no entry can say who; {tally.controls} kinds done rightly"
         f" succeed; {freed} attempts in SQL succeed once their constraint is dropped; {len(tally.broken)} claims broken"
     )
     if late:
@@ -107,21 +109,15 @@ async def one(here: Ground, name: str, kind: Kind, tally: Tally) -> None:
     could = {pair: await here.may_do(*pair) for pair in attempt.pairs}
     before, since = await here.everything(), await here.now()
     told = await attempt.act()
-    complaints = []
-    if told not in attempt.told:
-        complaints.append(f"was told {told!r}, not {' or '.join(sorted(attempt.told))}")
+    complaints = [] if told in attempt.told else [f"was told {told!r}, not {' or '.join(sorted(attempt.told))}"]
     if attempt.within is not None:
         tally.got_less += 1
-        if complaint := await attempt.within():
-            complaints.append(complaint)
+        complaints += filter(None, [await attempt.within()])
     else:
-        if await here.everything() != before:
-            complaints.append("changed emergency accesses, notes, approvers or duties")
-        for pair, actions in could.items():
-            if more := await here.may_do(*pair) - actions:
-                complaints.append(f"may now {', '.join(sorted(more))}")
+        complaints += await moved(here, before, could)
     if attempt.kept is None:
-        tally.at_no_door += 1
+        tally.in_sql += attempt.actor == SEAT
+        tally.not_believed += attempt.actor != SEAT
     else:
         found = await here.entries(attempt, since)
         tally.recorded += found == attempt.times
@@ -132,3 +128,12 @@ async def one(here: Ground, name: str, kind: Kind, tally: Tally) -> None:
         if not await attempt.right():
             complaints.append("control: done rightly it does not succeed either")
     tally.broken += [f"{name}: {complaint}" for complaint in complaints]
+
+
+async def moved(here: Ground, before: str, could: dict[tuple[UUID, UUID], set[str]]) -> list[str]:
+    """What is another than it was: rows, or what somebody may do."""
+    found = [] if await here.everything() == before else ["changed emergency accesses, notes, approvers or duties"]
+    for pair, actions in could.items():
+        if more := await here.may_do(*pair) - actions:
+            found.append(f"may now {', '.join(sorted(more))}")
+    return found

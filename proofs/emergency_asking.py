@@ -136,7 +136,7 @@ async def wider_than_policy(g: Ground) -> Try:
 
 async def made_up_fields_in_a_request(g: Ground) -> Try:
     who, patient = g.clinician(), g.patient(gated=True)
-    more = g.chance.choice([
+    more: dict[str, Any] = g.chance.choice([
         {"state": "approved"}, {"mode": "immediate"}, {"decided_by_id": to_text(g.supervisor)}, {"ends_at": None},
         {"despite": ["objection", "sensitivity"]}, {"two_persons": False}, {"provider": to_text(g.supervisor)},
         {"authenticated_at": "2026-01-01T00:00:00Z"}, {"organization": to_text(g.practice.neighbour)},
@@ -239,7 +239,7 @@ def _opens_on(g: Ground, door: str) -> Any:
             "select ends_at - clock_timestamp() from carecircle.emergency_access where provider_id = $1 and patient_id = $2",
             who, patient,
         )  # fmt: skip
-        return said == "201" and minutes(14.8) < lasts <= minutes(15)
+        return said == "201" and bool(minutes(14.8) < lasts <= minutes(15))
 
     return right
 

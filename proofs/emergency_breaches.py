@@ -119,7 +119,11 @@ async def not_delivered(connection: asyncpg.Connection, taken: Mapping[str, Mapp
         unsettled = [one for one, row in own.items() if not row["settled"] or row["outcome"] != "sent"]
         never = own.keys() - keys.keys()
         nobodys = keys.keys() - own.keys()
-        for wrong, what in ((unsettled, "not settled as sent"), (never, "never delivered"), (nobodys, "delivered of nothing")):
+        for wrong, what in (
+            (unsettled, "not settled as sent"),
+            (never, "never delivered"),
+            (nobodys, "delivered of nothing"),
+        ):
             if wrong:
                 found.append(f"{channel}: {len(wrong)} {what}, such as {next(iter(wrong))}")
     return found

@@ -59,8 +59,9 @@ class Clients:
         self.seconds: dict[str, list[float]] = {"whole": [], "worker dead": [], "mail dead": []}
         self._pairs = self._shuffled(product(practice.clinicians, practice.patients), seed)
         self._http = httpx.AsyncClient(timeout=15, limits=httpx.Limits(max_keepalive_connections=0))
-        self._go, self._busy = asyncio.Event(), 0
+        self._go, self._quiet, self._busy = asyncio.Event(), asyncio.Event(), 0
         self._go.set()
+        self._quiet.set()
 
     @staticmethod
     def _shuffled(pairs: Any, seed: int) -> Iterator[tuple[UUID, UUID]]:
@@ -158,6 +159,7 @@ class Clients:
         while True:
             await self._go.wait()
             self._busy += 1
+            self._quiet.clear()
             try:
                 if tried:
                     await self.again(verb, case, done=None)
@@ -168,9 +170,10 @@ class Clients:
                     return
             finally:
                 self._busy -= 1
+                if not self._busy:
+                    self._quiet.set()
             tried = True
-            while self.machine.dead & {"server", "postgres"}:
-                await asyncio.sleep(0.1)
+            await self.machine.answering.wait()
 
     def _waits(self, case: Case) -> bool:
         return case.id is not None and "requested" in self.acknowledged.get(case.id, ())
@@ -178,8 +181,7 @@ class Clients:
     async def hush(self) -> None:
         """Nobody visits until `resume`; whoever is inside comes to an end first."""
         self._go.clear()
-        while self._busy:
-            await asyncio.sleep(0.005)
+        await self._quiet.wait()
 
     def resume(self) -> None:
         self._go.set()

@@ -194,7 +194,7 @@ async def requester_as_the_second(g: Ground) -> Try:
 
 
 async def beyond_the_cap(g: Ground) -> Try:
-    case = await g.case("approved", hours=1000)
+    case = await g.case("approved", hours=1000, patient=g.patient())
     act = g.posts(case.clinician, at(case, "extension"), {"reason": "transfer", "hours": 1})
     return refused(case.clinician, act, "invalid-request", case)
 

@@ -1,276 +1,158 @@
 """Proof that no kill -9 leaves a grant without its entry and its notices, loses one, or lets a notice be forgotten.
 
-Server, worker and PostgreSQL are killed in turn, at every step of the flow: while people ask and decide over HTTP, while
-a notice is on its way, while a step of the escalation is taken. Kills are aimed: before the request, inside its
-transaction (waiting for its turn; with half of it written), at its commit, before the answer; or at a random moment.
-Others break the glass all the while. After every kill all of emergency_breaches holds; at the end everything is
-delivered. Positive control: the same looks find breaches that are planted.
+Server, worker and PostgreSQL are killed in turn at every step of the flow (emergency_rounds), while others break the
+glass all the time. After every kill nothing of what emergency_breaches looks for is there, and all that was acknowledged
+is; at the end every notice has been delivered at least once and is settled. Positive control: the same looks find
+breaches that are planted.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from uuid import UUID
 
 import asyncpg
 
-from carecircle import CareTeamService
 from carecircle.database.reach import dsn
-from carecircle.database.session import turn_key
-from carecircle.identifiers import new_id, parse_id, to_text
+from carecircle.identifiers import new_id
 from carecircle.restrictions.service import label
-from proofs.emergency_breaches import OVERDUE, breaches, not_delivered
-from proofs.emergency_clients import ROUTES, Case, Clients, stopped
-from proofs.emergency_machine import GONE, VICTIMS, Machine, Victim, Watcher
-from proofs.emergency_practice import UNLIMITED, Practice, open_practice, site
-from proofs.emergency_receivers import Receiver
+from proofs.emergency_breaches import BREACHES
+from proofs.emergency_clients import Clients, stopped
+from proofs.emergency_machine import Machine, Watcher
+from proofs.emergency_practice import Practice, open_practice, site
+from proofs.emergency_rounds import SEED, Rounds
 
-SEED, VISITORS = 20260301, 3
-HTTP = ("request", "acknowledgement", "approval", "denial", "extension", "end", "review")
-STEPS = ("unacknowledged", "undecided", "relationship")
-SENDINGS = ("mail", "webhook")
-FLOW = (*HTTP[:1], *SENDINGS, *STEPS, *HTTP[1:])
-"""What goes on when somebody is killed; `relationship` converts, since the provider has become the patient's primary."""
-AIMS = ("waiting", "writing", "committed", "random", "before")
-# What must have been done first.
-BEFORE = {
-    "acknowledgement": ["request"], "approval": ["request"], "denial": ["request"], "extension": ["request", "approval"],
-    "end": ["request", "approval"], "review": ["request", "end"],
-}  # fmt: skip
-AIMED = 10.0
-"""Seconds in which what is aimed at must come about."""
-SETTLED = 150.0
-"""Seconds in which everything must be settled at the end: what failed again and again waits a minute at most."""
-IN_LINE = """
-  select exists (select from pg_locks where locktype = 'advisory' and not granted
-                 and (classid::bigint << 32) | objid::bigint = $1)"""
-AT_THE_OUTBOX = """
-  select exists (select from pg_stat_activity where usename = 'carecircle_app' and wait_event_type = 'Lock'
-                 and query ilike 'insert into carecircle.outbox%')"""
-NUDGE = """
-  update carecircle.outbox set due_at = clock_timestamp() + $3 * interval '1 second'
-  where kind = $2 and settled_at is null and ($1::uuid is null or subject_id = $1)"""
-TELL = "select pg_notify('carecircle', $1)"
+VISITORS = 3
+# A grant as it would be if it were written in several transactions and the others never came.
+PLANT_A_GRANT = """
+  insert into carecircle.emergency_access (organization_id, id, lineage_id, provider_id, patient_id, state, mode, scope,
+    reason_code, wanted_scope, wanted_until, asked_at, opened_at, starts_at, ends_at, entry_id)
+  select organization_id, $1, $2, provider_id, patient_id, 'provisional', 'provisional', '{read}', 'other', '{read}', now(),
+    now() - interval '2 days', now() - interval '2 days', now() - interval '2 days', now() - interval '47 hours', $3
+  from carecircle.emergency_access where state = 'approved' limit 1"""
+FOUND_OF_A_GRANT = (
+    "a state without its entry", "a state without its webhook in the outbox", "an access without what is due about it",
+    "an access of which nobody is told by mail", "an access that nobody may decide about",
+)  # fmt: skip
+PLANT_A_STATE = """
+  insert into carecircle.emergency_access (organization_id, id, lineage_id, provider_id, patient_id, state, mode, scope,
+    decided_by_id, reason_code, wanted_scope, wanted_until, asked_at, opened_at, starts_at, ends_at, entry_id)
+  select organization_id, $1, lineage_id, provider_id, patient_id, 'approved', mode, '{}', $2, reason_code, wanted_scope,
+    wanted_until, asked_at, opened_at, ends_at, ends_at + interval '1 hour', entry_id
+  from (select * from carecircle.emergency_access where state = 'denied' and superseded_at = 'infinity' limit 1) a"""
+MAKE_ROOM = """
+  update carecircle.emergency_access set ends_at = starts_at + interval '1 hour'
+  where lineage_id = (select lineage_id from carecircle.emergency_access
+                      where state = 'denied' and superseded_at = 'infinity' limit 1) and state = 'denied'"""
+PLANT_A_NOTICE = """
+  insert into carecircle.outbox (organization_id, id, kind, subject_id, due_at, entry_id)
+  select organization_id, $1, 'webhook:emergency-opened', subject_id, now(), entry_id
+  from carecircle.outbox where kind = 'webhook:emergency-opened' limit 1"""
 
 
-class Rounds:
-    """One kill after the other, and what was found after each."""
+def kills(rounds: int = 60) -> list[str]:
+    """The claims that did not hold in so many kills; prints figures."""
+    with site() as at:
+        return asyncio.run(_kills(Machine(at), rounds))
 
-    def __init__(self, practice: Practice, machine: Machine, clients: Clients, watcher: Watcher) -> None:
-        self.practice, self.machine, self.clients, self.watcher = practice, machine, clients, watcher
-        self.draw = random.Random(SEED)
-        self.broken: list[str] = []
-        self.aims: Counter[str] = Counter()
-        self.ends: Counter[str] = Counter()
-        self._aimed = 0
 
-    async def one(self, number: int) -> None:
-        victim = VICTIMS[number % len(VICTIMS)]
-        verb = FLOW[number // len(VICTIMS) % len(FLOW)]
-        case = await self._prepared(verb)
-        done_by: asyncio.Task[object] | None = None
-        without_mail = verb not in SENDINGS and number % 4 == 0
-        if without_mail:
-            self.machine.mail.kill()
-            self.machine.dead.add("mail")
-        if verb in SENDINGS:
-            aim = "on its way"
-            receiver = self.machine.mail if verb == "mail" else self.machine.hook
-            await self._kill_while_sending(receiver, victim, case)
-        else:
-            aims = AIMS[:4] if verb in STEPS else AIMS
-            aim = aims[self._aimed % len(aims)]
-            self._aimed += 1
-            done_by = await self._kill_at(aim, victim, verb, case)
-        self.aims[aim] += 1
-        answer = None if done_by is None else await done_by
-        await self.machine.mend(victim)
-        if without_mail:
-            await self.machine.mail.start()
-            self.machine.dead.discard("mail")
-        self.clients.resume()
-        if verb in HTTP:
-            await self._compare(verb, aim, victim, case, answered=answer is not None)
-        found = await self._look()
-        self.broken += [f"round {number}, {victim} killed, {verb}, {aim}: {one}" for one in found]
-
-    async def _prepared(self, verb: str) -> Case:
-        case = self.clients.case()
-        while verb in STEPS and case.patient in self._opened_immediately():
-            case = self.clients.case()
-        if verb in HTTP or verb in STEPS:
-            for first in BEFORE.get(verb, ["request"] if verb in STEPS else []):
-                answer = await self.clients.do(first, case)
-                if answer is None or answer[0] not in (200, 201, 202):
-                    raise RuntimeError(f"{first} before {verb} was not possible: {answer}")
-        if verb == "relationship":
-            await self.practice.do(_become_primary, patient_id=case.patient, provider_id=case.provider)
-        return case
-
-    def _opened_immediately(self) -> set[UUID]:
-        return set(self.practice.patients[1::5])
-
-    async def _kill_while_sending(self, receiver: Receiver, victim: Victim, case: Case) -> None:
-        async with receiver.holding() as came:
-            asked = asyncio.create_task(self.clients.request(case))
-            async with asyncio.timeout(AIMED):
-                await came.wait()
-            await asyncio.sleep(self.draw.uniform(0, 0.03))
-            self.machine.kill(victim)
-            if victim != "worker":  # else it is taken, and nobody is left who knows
-                receiver.kill()
-        if await asked is None:
-            self.ends["notice, request unanswered"] += 1
-        if victim != "worker":
-            await receiver.start()
-
-    async def _kill_at(self, aim: str, victim: Victim, verb: str, case: Case) -> asyncio.Task[object]:
-        """Start what is done, kill at that point of it; the task that will know what the client was told."""
-        if aim == "before":
-            self.machine.kill(victim)
-            return asyncio.create_task(self._act(verb, case))
-        if aim in ("writing", "committed"):
-            await self.clients.hush()
-        if aim == "committed" and verb in STEPS:
-            await self._idle()
-        begin: Callable[[], Awaitable[object]] = lambda: self._act(verb, case)  # noqa: E731
-        if aim == "random":
-            task = asyncio.ensure_future(begin())
-            await asyncio.sleep(self.draw.uniform(0, 0.08))
-            self.machine.kill(victim)
-            return _as_task(task)
-        if aim == "committed":
-            await self.watcher.connection()
-            self.watcher.told.clear()
-            task = asyncio.ensure_future(begin())
-            async with asyncio.timeout(AIMED):
-                await self.watcher.told.wait()
-            self.machine.kill(victim)
-            return _as_task(task)
-        if aim == "writing" and verb in STEPS:
-            await self._nudge(verb, case.id, later=0.5)  # the outbox is locked by the time it is due
-            begin = _nothing
-        async with self._lock(aim, case if verb != "request" else None, case) as reached:
-            task = asyncio.ensure_future(begin())
-            async with asyncio.timeout(AIMED):
-                while not await reached():
-                    await asyncio.sleep(0.005)
-            await asyncio.sleep(self.draw.uniform(0, 0.02))
-            self.machine.kill(victim)
-        return _as_task(task)
-
-    async def _act(self, verb: str, case: Case) -> object:
-        if verb in STEPS:
-            with suppress(*GONE):  # PostgreSQL may be the one that dies
-                await self._nudge(verb, case.id)
-            return None
-        return await self.clients.do(verb, case)
-
-    async def _nudge(self, kind: str, emergency: UUID | None, *, later: float = 0.0) -> None:
-        """Let what is due in minutes be due now."""
-        connection = await self.watcher.connection()
-        await connection.execute(NUDGE, emergency, kind, later)
-        await connection.execute(TELL, str(self.practice.organization))
-
-    @asynccontextmanager
-    async def _lock(
-        self, aim: str, decided: Case | None, asked: Case
-    ) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
-        """Hold what the transaction needs next, so that it stops there; the block asks whether it has."""
-        address = dsn(self.practice.site.at.admin)
-        holder = await asyncpg.connect(address)
-        looker = await asyncpg.connect(address)
+async def _kills(machine: Machine, rounds: int) -> list[str]:
+    async with open_practice(machine.site, patients=150) as practice:
+        await _modes(practice)
+        clients = Clients(practice, machine, SEED)
+        watcher = Watcher(dsn(machine.site.at.admin))
+        found = Rounds(practice, machine, clients, watcher)
+        await machine.start()
+        visits: list[asyncio.Task[None]] = []
+        began = time.monotonic()
         try:
-            await holder.execute("begin")
-            if aim == "writing":
-                await holder.execute("lock table carecircle.outbox in share mode")
-
-                async def reached() -> bool:
-                    return bool(await looker.fetchval(AT_THE_OUTBOX))
-            else:
-                subject = asked.patient if decided is None else decided.id
-                assert subject is not None
-                key = turn_key(self.practice.organization, subject)
-                await holder.execute("select pg_advisory_xact_lock($1)", key)
-
-                async def reached() -> bool:
-                    return bool(await looker.fetchval(IN_LINE, key))
-
-            yield reached
+            visits = [asyncio.create_task(clients.visit(SEED + number)) for number in range(VISITORS)]
+            for number in range(rounds):
+                await found.one(number)
+                if number % 15 == 14:
+                    print(f"kills: {number + 1} of {rounds}", flush=True)
+            killed = time.monotonic() - began
+            await clients.hush()
+            await stopped(visits)
+            broken = [*found.broken, *clients.broken, *await found.settle()]
+            _show(found, killed, time.monotonic() - began)
+            machine.end("worker")
+            broken += await control(found)
         finally:
-            holder.terminate()
-            looker.terminate()
-
-    async def _idle(self) -> None:
-        """Until the worker has nothing to do."""
-        async with asyncio.timeout(SETTLED):
-            while await (await self.watcher.connection()).fetch(OVERDUE):
-                await asyncio.sleep(0.02)
-
-    async def _compare(self, verb: str, aim: str, victim: Victim, case: Case, *, answered: bool) -> None:
-        """What the client was told against what the database kept; then, unanswered, the same request once more."""
-        done = await self._done(verb, case)
-        if answered and not done:
-            self.broken.append(f"{victim} killed, {verb}, {aim}: acknowledged, and not there")
-        end = "answered" if answered else "done, unanswered" if done else "not done"
-        self.ends[f"{aim}: {end}"] += 1
-        if not answered:
-            await self.clients.again(verb, case, done=done)
-
-    async def _done(self, verb: str, case: Case) -> bool:
-        connection = await self.watcher.connection()
-        if verb == "request":
-            query, given = "select from carecircle.emergency_access where provider_id = $1 and patient_id = $2", [
-                case.provider, case.patient,
-            ]  # fmt: skip
-        elif verb == "acknowledgement":
-            query, given = "select from carecircle.emergency_notes where emergency_id = $1", [case.id]
-        elif verb == "extension":
-            query = "select from carecircle.emergency_access where lineage_id = $1 and second_reason_code is not null"
-            given = [case.id]
-        else:
-            query = "select from carecircle.emergency_access where lineage_id = $1 and state = $2"
-            given = [case.id, ROUTES[verb][1]]
-        return bool(await connection.fetchval(f"select exists ({query})", *given))
-
-    async def _look(self) -> list[str]:
-        return await breaches(await self.watcher.connection(), self.clients.acknowledged)
-
-    async def settle(self) -> list[str]:
-        """Let every step be due, wait until nothing is any more, and compare what was delivered."""
-        await self.clients.hush()
-        for kind in STEPS:
-            await self._nudge(kind, None)
-        try:
-            await self._idle()
-        except TimeoutError:
-            left = await (await self.watcher.connection()).fetch(OVERDUE)
-            return [f"{len(left)} still due at the end, such as {left[0][0]}" if left else "nothing was idle in time"]
-        return await self._look() + await self.undelivered()
-
-    async def undelivered(self) -> list[str]:
-        taken = {
-            channel: {parse_id(key): count for key, count in receiver.taken.items()}
-            for channel, receiver in (("email", self.machine.mail), ("webhook", self.machine.hook))
-        }
-        return await not_delivered(await self.watcher.connection(), taken)
+            await stopped(visits)
+            await clients.close()
+            await watcher.close()
+            await machine.stop()
+    return broken
 
 
-async def _nothing() -> None:
-    return None
+async def _modes(practice: Practice) -> None:
+    """Of five patients one is opened only once that is approved, and one at once without anybody's approval."""
+    await practice.policy(
+        emergency_modes={"R": "gated", "CEL": "immediate"},
+        emergency_acknowledge_minutes=60, emergency_decide_minutes=60,
+    )  # fmt: skip
+    for code, patients in (("R", practice.patients[::5]), ("CEL", practice.patients[1::5])):
+        for patient in patients:
+            await practice.do(label, patient=patient, label=code)
 
 
-def _as_task(task: asyncio.Future[object]) -> asyncio.Task[object]:
-    assert isinstance(task, asyncio.Task)
-    return task
+def _show(found: Rounds, killed: float, whole: float) -> None:
+    machine, clients = found.machine, found.clients
+    counts = ", ".join(f"{name} {count}" for name, count in sorted(machine.kills.items()))
+    print(f"kills: {sum(machine.kills.values())} kill -9 ({counts}) in {killed:.0f} s, all settled after {whole:.0f} s")
+    print(f"kills: aims: {_counts(found.aims)}")
+    print(f"kills: what became of what was aimed at: {_counts(found.ends)}")
+    print(f"kills: acknowledged: {_counts(clients.counts)}; unanswered: {_counts(clients.unanswered)}")
+    mended = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in sorted(machine.longest_mending.items()))
+    print(f"kills: whole again at the latest after: {mended}; mail server killed {machine.mail.deaths} times,"
+          f" webhook receiver {machine.hook.deaths} times")  # fmt: skip
+    for name, receiver in (("mail", machine.mail), ("webhook", machine.hook)):
+        repeats = receiver.taken.total() - len(receiver.taken)
+        print(f"kills: {name}: {len(receiver.taken):,} notices taken, {repeats} of them again (known by their key)")
+    for name, seconds in clients.seconds.items():
+        if seconds:
+            times = sorted(seconds)
+            print(f"kills: a request, {name}: {len(times)}, median {times[len(times) // 2] * 1000:.0f} ms,"
+                  f" longest {times[-1] * 1000:.0f} ms")  # fmt: skip
 
 
-async def _become_primary(db: object, **said: object) -> object:
-    return await CareTeamService.assign_primary_provider(
-        db, said["organization"], patient_id=said["patient_id"], provider_id=said["provider_id"], actor=said["actor"]
-    )  # type: ignore[arg-type]
+def _counts(counted: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counted.items())) or "none"
+
+
+async def control(found: Rounds) -> list[str]:
+    """Plants what must not be, with the worker gone and triggers off, and says which of it was not found."""
+    connection = await found.watcher.connection()
+    missed = []
+    before = await found.look()
+    if before:
+        return []  # it is broken already, and says so
+    for name, plant, wanted in (
+        ("a grant alone", _plant_a_grant, FOUND_OF_A_GRANT),
+        ("an approval after a denial", _plant_a_state, ("a state that cannot follow the one before",)),
+    ):
+        transaction = connection.transaction()
+        await transaction.start()
+        await connection.execute("set local session_replication_role = replica")
+        await plant(connection)
+        caught = [one for one in BREACHES if await connection.fetch(BREACHES[one])]
+        await transaction.rollback()
+        missed += [f"control: {name} was planted, and nobody found {one}" for one in wanted if one not in caught]
+    found.clients.acknowledged[new_id()] = {"approved"}
+    if not any("lost" in one for one in await found.look()):
+        missed.append("control: an approval was said to be acknowledged that never was, and nobody missed it")
+    await connection.execute(PLANT_A_NOTICE, new_id())
+    if len([one for one in await found.undelivered() if "not settled" in one or "never delivered" in one]) != 2:
+        missed.append("control: a notice was planted that nobody sends, and nobody found it")
+    return missed
+
+
+async def _plant_a_grant(connection: asyncpg.Connection) -> None:
+    await connection.execute(PLANT_A_GRANT, new_id(), new_id(), new_id())
+
+
+async def _plant_a_state(connection: asyncpg.Connection) -> None:
+    await connection.execute(MAKE_ROOM)
+    await connection.execute(PLANT_A_STATE, new_id(), new_id())

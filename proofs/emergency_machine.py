@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, suppress
 from typing import Literal, get_args
 
@@ -36,6 +37,8 @@ class Machine:
         self.mail, self.hook = MailServer(), HookReceiver()
         self.kills: Counter[str] = Counter()
         self.dead: set[str] = set()
+        self.answering = asyncio.Event()
+        """Not set while the server or PostgreSQL is dead."""
         self.longest_mending: dict[str, float] = {}
         self._database = site.server
         self._blocks: dict[str, ExitStack] = {}
@@ -50,12 +53,17 @@ class Machine:
         await self.mail.start()
         await self.hook.start()
         await asyncio.gather(self._begin("server"), self._begin("worker"))
+        self.answering.set()
 
     async def stop(self) -> None:
         await asyncio.gather(*(asyncio.to_thread(block.close) for block in self._blocks.values()))
         self.mail.kill()
         self.hook.kill()
         await asyncio.to_thread(self._database.stop)
+
+    def end(self, name: Victim) -> None:
+        """For good."""
+        self._running[name].kill()
 
     def kill(self, victim: Victim) -> None:
         """SIGKILL, now."""
@@ -72,6 +80,8 @@ class Machine:
             self._running[victim].kill()
         self.kills[victim] += 1
         self.dead.add(victim)
+        if victim != "worker":
+            self.answering.clear()
 
     async def mend(self, victim: Victim) -> None:
         """Start again what was killed; everything works when this returns. Raises RuntimeError when that never comes."""
@@ -80,12 +90,13 @@ class Machine:
             await self._begin(victim)
         elif self.kills[victim] % (SUPERVISED_DEATHS + 1) == 0:
             await asyncio.to_thread(self._renew)
-        await _soon(self._database_answers, "PostgreSQL answers")
-        await _soon(self._server_answers, "the server answers")
+        await soon(self._database_answers, "PostgreSQL answers", WHOLE_AGAIN)
+        await soon(self._server_answers, "the server answers", WHOLE_AGAIN)
         if victim != "server":
             again = self._watched + 1 if victim == "postgres" else 1
-            await _soon(lambda: self._watches(again), "the worker watches")
+            await soon(lambda: self._watches(again), "the worker watches", WHOLE_AGAIN)
         self.dead.discard(victim)
+        self.answering.set()
         took = time.monotonic() - began
         self.longest_mending[victim] = max(took, self.longest_mending.get(victim, 0.0))
 
@@ -131,15 +142,16 @@ class Machine:
 GONE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, httpx.TransportError)
 
 
-async def _soon(holds: object, what: str) -> None:
-    limit = time.monotonic() + WHOLE_AGAIN
+async def soon(holds: Callable[[], Awaitable[bool]], what: str, seconds: float, every: float = 0.05) -> None:
+    """Wait until it holds; while something is gone it does not. Raises RuntimeError when that takes longer."""
+    limit = time.monotonic() + seconds
     while True:
         with suppress(*GONE):
-            if await holds():  # type: ignore[operator]
+            if await holds():
                 return
         if time.monotonic() > limit:
-            raise RuntimeError(f"it did not come about that {what}, within {WHOLE_AGAIN:.0f} s")
-        await asyncio.sleep(0.05)
+            raise RuntimeError(f"it did not come about that {what}, within {seconds:.0f} s")
+        await asyncio.sleep(every)
 
 
 class Watcher:

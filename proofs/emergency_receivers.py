@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email import message_from_bytes
-from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -97,10 +96,11 @@ class _Conversation(SMTP):
 
     def __init__(self, receiver: MailServer) -> None:
         super().__init__(receiver, hostname="mail.proof.example", loop=asyncio.get_running_loop())
-        self._receiver, self._line = receiver, None
+        self._receiver = receiver
+        self._line: asyncio.BaseTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._line: Any = transport
+        self._line = transport
         self._receiver.connected(transport)
         super().connection_made(transport)
 

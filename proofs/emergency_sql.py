@@ -8,7 +8,6 @@ from uuid import UUID
 
 import asyncpg
 
-from carecircle.database.reach import dsn
 from carecircle.identifiers import new_id
 from proofs.emergency_ground import Case, Ground, Kind, Try
 
@@ -90,7 +89,7 @@ def in_sql() -> dict[str, Kind]:
 def _row(written: Written) -> Kind:
     async def kind(g: Ground) -> Try:
         case = await _case(g, written)
-        sound = Written({})
+        sound = Written({}, "")
 
         async def right() -> bool:
             fresh = Case(new_id(), g.clinician(), g.patient())

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from carecircle import Actor
 from carecircle.api.problems import STATUSES, TITLES
+from carecircle.api.tokens import mint
+from carecircle.directory.duty_service import add_duty
 from tests.access.test_check import Run
 from tests.api.clinic import ROUTES
 from tests.api.test_service import serving
@@ -19,7 +23,7 @@ BASE = "localhost:8080"
 
 
 def requests() -> list[tuple[str, str, Any]]:
-    """The token, the path and the body of each curl command of the page."""
+    """Whose token, the path and the body of each curl command of the page."""
     found = []
     for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL):
         for line in block.replace("\\\n", " ").splitlines():
@@ -28,21 +32,40 @@ def requests() -> list[tuple[str, str, Any]]:
             words = shlex.split(line)
             address = next(word for word in words if word.startswith(BASE))
             body = json.loads(words[words.index("-d") + 1]) if "-d" in words else None
-            found.append(("change" if "$CHANGER" in line else "ask", address.removeprefix(BASE), body))
+            [holder] = re.findall(r"Bearer \$(\w+)", line)
+            found.append((holder, address.removeprefix(BASE), body))
     return found
 
 
 def test_every_request_is_answered_as_it_says(in_hospital: Run) -> None:
     async def body(hospital: Hospital) -> None:
-        for name in ("moreau", "rossi"):
-            await hospital.provider(name)
-        for name in ("N-0001", "N-0002"):
+        people = {name: await hospital.provider(name) for name in ("moreau", "rossi", "reyes", "lehmann")}
+        for name in ("N-0001", "N-0002", "N-0003"):
             await hospital.patient(name)
+        async with hospital.change() as db:
+            for name, duty in (("reyes", "break_glass"), ("lehmann", "supervisor")):
+                await add_duty(
+                    db, provider=people[name], duty=duty, organization=hospital.organization, actor="operator:test"
+                )
+        persons = {"DOCTOR": "reyes", "SUPERVISOR": "lehmann"}
         sent = []
-        for may, path, asked in requests():
-            async with serving(hospital, may="change" if may == "change" else "ask") as client:
+        for holder, path, asked in requests():
+            async with serving(hospital, may="change" if holder == "CHANGER" else "ask") as client:
+                if holder in persons:
+                    token = mint(
+                        hospital.circle.keyring, organization_id=hospital.organization,
+                        actor=Actor.provider(people[persons[holder]]), signed_in_at=datetime.now(UTC),
+                    )  # fmt: skip
+                    client.headers["Authorization"] = f"Bearer {token}"
                 refused = await client.request("GET", path, headers={"authorization": ""})
-                answer = await client.request("POST" if asked else "GET", path, json=asked)
+                async with client.stream("POST" if asked else "GET", path, json=asked) as answer:
+                    if path.endswith("/events"):
+                        lines = answer.aiter_lines()
+                        while (await anext(lines)) != "event: emergency":
+                            pass
+                        assert (await anext(lines)).startswith('data: {"id":"')
+                    else:
+                        await answer.aread()
             sent.append((path, answer.status_code, refused.status_code))
             if path == "/access/v1/evaluation":
                 assert set(answer.json()["context"]) == {"id", "code", "remedies"}
@@ -51,6 +74,8 @@ def test_every_request_is_answered_as_it_says(in_hospital: Run) -> None:
             ("/v1/care-teams", 201, 401),
             ("/v1/assignments", 201, 401),
             ("/openapi.json", 200, 401),
+            ("/v1/break-glass", 201, 401),
+            ("/v1/break-glass/events", 200, 401),
         ]
 
     in_hospital(body)

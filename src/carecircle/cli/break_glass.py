@@ -39,7 +39,9 @@ from carecircle.errors.emergency import AttestationRequired, EmergencyAccessOpen
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-ATTESTATION = "You need this record to care for the patient in an emergency.\nIt is recorded, and a supervisor is told now. Open it?"
+ATTESTATION = """You need this record to care for the patient in an emergency.
+It is recorded, and a supervisor is told now. Open it?"""
+
 app = typer.Typer(no_args_is_help=True, help="Emergency access: opened at once, told at once, decided and reviewed.")
 
 

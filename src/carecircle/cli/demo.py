@@ -125,15 +125,14 @@ def _ready(settings: Settings, at: Reach, *, confirmed: bool) -> None:
 async def _look_around(settings: Settings, at: Reach) -> Shown:
     from carecircle.actor import acting_as
     from carecircle.bootstrap import assemble
-    from carecircle.demo.people import HOUSES, NORTH
+    from carecircle.demo.people import HOW_MANY, NORTH
     from carecircle.demo.service import alone, build
 
-    people = sum(len(house.people) for house in HOUSES)
     async with assemble(settings, at) as circle:
         built = await build(
             circle.engine,
             circle.keyring,
-            beginning=lambda: say(f"Inventing 2 organizations, {people} providers and 3,000 patients …"),
+            beginning=lambda: say(f"Inventing 2 organizations, {HOW_MANY} providers and 3,000 patients …"),
         )
         tenant = built.organizations[NORTH.slug]
         with acting_as(organization=tenant, actor=operator()):
@@ -173,7 +172,7 @@ def _print(shown: Shown) -> None:
     from carecircle.cli.coverage_chain import print_chain
     from carecircle.cli.coverage_words import Known
     from carecircle.demo.facts import fixed_id
-    from carecircle.demo.people import HOUSES, NORTH
+    from carecircle.demo.people import HOW_MANY, NORTH
     from carecircle.demo.service import LATEST_ENTRIES
     from carecircle.demo.stories import AT_HOME, QUESTIONS
 
@@ -181,7 +180,7 @@ def _print(shown: Shown) -> None:
     names = {fixed_id(NORTH.slug, person.short): person.name for person in NORTH.people}
     out.print("DEMO DATA: nobody here exists.", style="bold reverse")
     out.print(
-        f"North Hospital and Harbour Clinic, {sum(len(house.people) for house in HOUSES)} providers, 3,000 patients. Every question below is asked at\n"
+        f"North Hospital and Harbour Clinic, {HOW_MANY} providers, 3,000 patients. Every question below is asked at\n"
         f"North Hospital; to ask it yourself: export CARECIRCLE_ORGANIZATION={NORTH.slug}"
     )
     for answer in shown.answers:

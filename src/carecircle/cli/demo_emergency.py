@@ -74,8 +74,8 @@ async def _steps(desk: Desk, story: Story) -> None:
         row = await desk.change(work)
         found = await standing(desk, row.lineage_id, clock)
         told = [headline(found.one, found.told)]
-        if found.one.decide_by is not None and found.one.seconded_by_id is None:
-            told.append(labelled("told", found.known_to))
+        if found.one.state in ("requested", "provisional"):
+            told.append(labelled("told", found.who_decides(found.reached)))
         told += situation(found.one, found.told)
         story.scenes.append(
             Scene(why, f"break-glass {command.format(found.one.reference)}", told, GREEN if found.one.scope else "bold")
@@ -103,7 +103,7 @@ async def _steps(desk: Desk, story: Story) -> None:
         lambda db: ending_service.end(db, emergency_id=emergency_id, provider=BREAKER),
     )
     await done(
-        "Afterwards the privacy office looks at every one of them: somebody who had no part in it",
+        "The privacy office reviews every one of them afterwards; nobody who had a part in it may",
         f"review {{}} --as {REVIEWER} --verdict justified",
         lambda db: review_service.review(db, emergency_id=emergency_id, reviewer=REVIEWER, verdict="justified"),
     )
@@ -112,7 +112,7 @@ async def _steps(desk: Desk, story: Story) -> None:
     )
     story.scenes.append(
         Scene(
-            "And everything that happened is on one page, second by second",
+            "What happened stands on one page; the command shows the whole of it, also as HTML or JSON",
             f"break-glass report {found.one.reference}",
             _timeline(report, clock),
         )

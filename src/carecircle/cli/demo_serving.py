@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from threading import Thread
@@ -47,8 +47,10 @@ def _to_try(settings: Settings, organization: OrganizationId, port: int) -> str:
     )
     glass = f'{{"patient": "{ON_THE_WARD}", "reason": "life-threat", "attested": true}}'
     return f"""
-In another terminal:
+In another terminal, and in every further one, first:
   export CARECIRCLE_ORGANIZATION={NORTH.slug}
+
+Ask, and look around:
   {name} check {provider} read {AT_HOME} --explain
   {name} who-can {AT_HOME}
   {name} assign history {AT_HOME}
@@ -58,18 +60,18 @@ Over HTTP, with a token that is believed for 8 hours:
   curl -s {door}/access/v1/evaluation -H "Authorization: Bearer $TOKEN" \\
     -H "Content-Type: application/json" -d '{question}'
 
-Break the glass. As the supervisor, watch what arrives, and leave it open:
-  {name} break-glass watch --as {SUPERVISOR} --organization {NORTH.slug}
-As the doctor (breaking the glass needs a sign-in of the last 5 minutes, so make the token when you need it):
-  DOCTOR=$({name} token --as {BREAKER} --organization {NORTH.slug})
+Break the glass. First, as the supervisor, watch what arrives; leave it running:
+  {name} break-glass watch --as {SUPERVISOR}
+As the doctor, who must have signed in within the last 5 minutes; making the token counts as signing in:
+  DOCTOR=$({name} token --as {BREAKER})
   curl -s {door}/v1/break-glass -H "Authorization: Bearer $DOCTOR" \\
     -H "Content-Type: application/json" -d '{glass}'
-As the supervisor again, with the id from that answer; after 5 minutes without a decision the duty manager is told:
-  SUPERVISOR=$({name} token --as {SUPERVISOR} --organization {NORTH.slug})
+As the supervisor, approve it, by the id in that answer; without a decision it goes to the duty manager after 5 minutes:
+  SUPERVISOR=$({name} token --as {SUPERVISOR})
   curl -s -X POST {door}/v1/break-glass/ID/approval -H "Authorization: Bearer $SUPERVISOR"
 As the privacy office, what waits for a review:
-  {name} break-glass list --to-review --organization {NORTH.slug}
-  {name} break-glass review REFERENCE --as {REVIEWER} --verdict justified --organization {NORTH.slug}
+  {name} break-glass list --to-review
+  {name} break-glass review REFERENCE --as {REVIEWER} --verdict justified
 
 Serving at {door} until Ctrl-C."""
 
@@ -111,7 +113,7 @@ def _keep_quiet() -> None:
     """Have the log say nothing below a warning, nor that notices wait: in the demo nobody has configured where they go."""
     import structlog
 
-    def passed(_: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
+    def passed(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         if str(event.get("event")).startswith("not configured"):
             raise structlog.DropEvent
         return event

@@ -71,8 +71,8 @@ def json_text(told: Any, *, indent: int | None = None) -> str:
 
 # The commands that sentences of other packages advise.
 _ADVISED = (
-    "assign", "coverage", "credential", "db", "demo", "import", "offboard", "organization", "patient", "policy", "provider",
-    "quality", "reassign", "referral", "restrict", "team", "token",
+    "assign", "break-glass", "coverage", "credential", "db", "demo", "doctor", "duty", "import", "offboard", "organization",
+    "patient", "policy", "provider", "quality", "reassign", "referral", "related", "restrict", "team", "token", "worker",
 )  # fmt: skip
 
 

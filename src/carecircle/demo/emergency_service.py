@@ -59,24 +59,38 @@ async def prepare(db: AsyncSession, tenant: OrganizationId, house: House, now: d
             await register_provider(
                 db, provider_id=fixed_id(house.slug, person.short), identifiers=[person.short], name=person.name
             )
+    await _units(db, tenant, house, since)
+    await _duties(db, house, since)
+    for short, superior in REPORTS_TO.items():
+        await add_reporting_line(
+            db, provider=fixed_id(house.slug, short), reports_to=fixed_id(house.slug, superior), starts_at=since
+        )
+    if not await policy_versions(db):
+        await set_policy(db, document=POLICY)
+
+
+async def _units(db: AsyncSession, tenant: OrganizationId, house: House, since: datetime) -> None:
+    """The units, and who works in the emergency department: an import would bring them."""
+    entry = Entry(tenant, "import", actor_of(None), "demo-units-made", detail={"units": len(SUPERVISORS)})
+    await append(db, entry)
     db.add_all(
         Unit(organization_id=tenant, id=fixed_id(house.slug, "unit", name), name=name, system="", value=name)
         for name in SUPERVISORS
     )
-    entry = Entry(tenant, "import", actor_of(None), "demo-units-made", detail={"units": len(SUPERVISORS)})
-    await append(db, entry)
     await db.flush()
-    at = await instant(db)
+    at, department = await instant(db), fixed_id(house.slug, "unit", EMERGENCY_DEPARTMENT)
     for short, role in ROLES.items():
         row_id = new_id()
         db.add(
             ProviderRole(
                 organization_id=tenant, id=row_id, lineage_id=row_id, provider_id=fixed_id(house.slug, short), role_code=role,
-                unit_id=fixed_id(house.slug, "unit", EMERGENCY_DEPARTMENT), starts_at=since, recorded_at=at, entry_id=entry.id,
+                unit_id=department, starts_at=since, recorded_at=at, entry_id=entry.id,
             )
         )  # fmt: skip
     await db.flush()
 
+
+async def _duties(db: AsyncSession, house: House, since: datetime) -> None:
     async def on_duty(short: str, duty: str, unit: str | None, call_order: int = 1) -> None:
         await add_duty(
             db, provider=fixed_id(house.slug, short), duty=duty, call_order=call_order, starts_at=since,
@@ -90,12 +104,6 @@ async def prepare(db: AsyncSession, tenant: OrganizationId, house: House, now: d
         await on_duty(short, duty, None)
     for short in BREAKERS:
         await on_duty(short, "break_glass", EMERGENCY_DEPARTMENT)
-    for short, superior in REPORTS_TO.items():
-        await add_reporting_line(
-            db, provider=fixed_id(house.slug, short), reports_to=fixed_id(house.slug, superior), starts_at=since
-        )
-    if not await policy_versions(db):
-        await set_policy(db, document=POLICY)
 
 
 async def live_through(db: AsyncSession, house: House, now: datetime) -> None:

@@ -93,6 +93,8 @@ HARBOUR = House(
 )  # fmt: skip
 
 HOUSES = (NORTH, HARBOUR)
+HOW_MANY = sum(len(house.people) for house in HOUSES)
+"""The providers of both."""
 
 GIVEN = (
     "Amara", "Ben", "Chloe", "Daniel", "Elif", "Felix", "Grace", "Hugo", "Ines", "Jakub", "Kira", "Leon", "Maya",

@@ -40,6 +40,9 @@ _BELOW = f"""
 _SUSPENDED = f"""exists (
     select from carecircle.access_restrictions r
     where r.organization_id = :tenant and r.provider_id = d.provider_id and r.kind = 'suspension' and {_HOLDS.format("r")})"""
+_RELATED = f"""exists (
+    select from carecircle.personal_relations p
+    where p.organization_id = :tenant and p.provider_id = d.provider_id and p.patient_id = :patient and {_HOLDS.format("p")})"""
 _APPROVERS = text(f"""
     {_BELOW}
     select d.provider_id, d.duty, d.id, d.call_order, d.contact
@@ -52,10 +55,7 @@ _APPROVERS = text(f"""
       and not exists (
         select from carecircle.provider_absences a
         where a.organization_id = :tenant and a.provider_id = d.provider_id and {_HOLDS.format("a")})
-      and not exists (
-        select from carecircle.personal_relations p
-        where p.organization_id = :tenant and p.provider_id = d.provider_id and p.patient_id = :patient
-          and {_HOLDS.format("p")})
+      and not {_RELATED}
     order by array_position(array['supervisor', 'duty_manager', 'privacy_office'], d.duty), d.call_order, d.provider_id, d.id""")
 # A duty counts on after its shift has ended, at its time or at an earlier one that was said ahead; taken back, it does not.
 _MAY_DECIDE = text(f"""
@@ -64,9 +64,10 @@ _MAY_DECIDE = text(f"""
       select from carecircle.emergency_approvers e
       join carecircle.duties was on was.organization_id = :tenant and was.id = e.duty_id
       join carecircle.duties d on d.organization_id = :tenant and d.lineage_id = was.lineage_id
-        and d.superseded_at = 'infinity' and d.ends_at > d.recorded_at
+        and d.superseded_at = 'infinity' and (d.id = was.id or d.ends_at > d.recorded_at)
       where e.organization_id = :tenant and e.emergency_id = :emergency and e.provider_id = :approver
-        and e.provider_id not in (select provider_id from below) and not {_SUSPENDED})""")
+        and e.provider_id not in (select provider_id from below) and not {_SUSPENDED}
+        and not {_RELATED})""")
 
 
 async def approvers_of(
@@ -152,8 +153,8 @@ async def require_may_decide(
 ) -> None:
     """Raises SelfApproval for the requester, NotAnApprover for whoever may not decide about it at this instant.
 
-    Who may is on record as its approver by a duty that was not taken back (the shift may be over), is not suspended, and does
-    not report to the requester now.
+    Who may is on record as its approver by a duty that was not taken back (the shift may be over), is not suspended, does not
+    report to the requester now, and is not related to the patient now.
     """
     if approver_id == emergency.provider_id:
         raise SelfApproval
@@ -163,6 +164,7 @@ async def require_may_decide(
             "tenant": tenant,
             "emergency": emergency.lineage_id,
             "requester": emergency.provider_id,
+            "patient": emergency.patient_id,
             "approver": approver_id,
             "at": at,
         },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ LOOK_ANYWAY = 5.0
 """Seconds after which a change is noticed whose notification was lost."""
 
 
-async def changes(address: str, organization_id: UUID, *, every: float = LOOK_ANYWAY) -> AsyncIterator[None]:
+async def changes(address: str, organization_id: UUID, *, every: float = LOOK_ANYWAY) -> AsyncGenerator[None]:
     """Yield at once, whenever something changed in this organization, and after `every` seconds of silence.
 
     `address` is the role carecircle_notifier's. A lost connection is made again; until then it only yields after silences.

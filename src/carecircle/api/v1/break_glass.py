@@ -48,7 +48,9 @@ async def about(door: Door, person: ProviderId, emergency_id: UUID) -> AsyncIter
     try:
         async with door.change() as db:
             yield db
-    except (InvalidRequest, Refused, NotFound, Conflict):
+    except (InvalidRequest, Refused, NotFound, Conflict) as error:
+        if isinstance(error, InvalidRequest):  # to ask for what cannot be is an attempt too
+            await door.refused(error)
         async with door.read() as db:
             if await concern_of(db, emergency_id=emergency_id, provider=person) is None:
                 raise EmergencyAccessNotFound from None
@@ -72,7 +74,7 @@ async def break_glass(door: Asking, person: Person, body: Request, response: Res
     """Open a record in an emergency, now; 202 when it waits for an approval first. The token says who asks, and when they
     signed in: where that is too long ago the answer is 401 with how recent it must be (RFC 9470)."""
     if not body.attested:
-        raise AttestationRequired
+        raise await door.refused(AttestationRequired())
     try:
         async with door.change() as db:
             if door.caller.signed_in_at is None:
@@ -83,6 +85,8 @@ async def break_glass(door: Asking, person: Person, body: Request, response: Res
                 authenticated_at=door.caller.signed_in_at,
             )  # fmt: skip
             told = standing(await reading_service.show(db, emergency_id=row.lineage_id))
+    except InvalidRequest as error:
+        raise await door.refused(error) from None
     except StepUpRequired as error:
         raise StepUpRequired(error.message, max_age=await _seconds_since_sign_in(door)) from None
     if row.state == "requested":
