@@ -344,6 +344,7 @@ CREATE TABLE carecircle.emergency_access (
     CONSTRAINT emergency_reason_is_given CHECK ((reason_code <> ''::text)),
     CONSTRAINT emergency_state_is_known CHECK ((state = ANY (ARRAY['requested'::text, 'provisional'::text, 'approved'::text, 'denied'::text, 'ended'::text, 'reviewed'::text]))),
     CONSTRAINT nobody_decides_for_themselves CHECK (((decided_by_id IS DISTINCT FROM provider_id) AND (seconded_by_id IS DISTINCT FROM provider_id))),
+    CONSTRAINT nothing_overrides_a_suspension CHECK ((despite <@ ARRAY['sensitivity'::text, 'objection'::text])),
     CONSTRAINT only_an_open_state_grants CHECK (((scope = '{}'::text[]) OR (state = ANY (ARRAY['provisional'::text, 'approved'::text])))),
     CONSTRAINT reviewed_with_a_verdict CHECK (((state = 'reviewed'::text) = ((verdict IS NOT NULL) AND (reviewed_by_id IS NOT NULL)))),
     CONSTRAINT reviewer_is_another CHECK (((reviewed_by_id IS NULL) OR ((reviewed_by_id <> provider_id) AND (reviewed_by_id IS DISTINCT FROM decided_by_id) AND (reviewed_by_id IS DISTINCT FROM seconded_by_id)))),

@@ -14,9 +14,11 @@ import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 
 from proofs.emergency_abuse import abuse
 from proofs.emergency_expiry import expiry
+from proofs.emergency_kills import kills
 from proofs.emergency_practice import Practice, Site, open_practice, site
 
 
@@ -31,9 +33,16 @@ def in_practice(work: Callable[[Practice], Awaitable[list[str]]]) -> list[str]:
         return asyncio.run(whole(at))
 
 
+async def _speed(practice: Practice) -> list[str]:
+    broken: list[str] = await import_module("proofs.emergency_speed").speed(practice)
+    return broken
+
+
 PARTS: dict[str, Callable[[argparse.Namespace], list[str]]] = {
     "abuse": lambda said: in_practice(lambda practice: abuse(practice, said.attempts)),
     "expiry": lambda said: in_practice(lambda practice: expiry(practice, said.grants)),
+    "speed": lambda _: in_practice(_speed),
+    "kills": lambda said: kills(said.kills),
 }
 
 
@@ -42,6 +51,7 @@ def main() -> int:
     parser.add_argument("--only", choices=PARTS, action="append", help="this part alone; may be given again")
     parser.add_argument("--attempts", type=int, default=500, help="of abuse")
     parser.add_argument("--grants", type=int, default=20, help="whose end is watched")
+    parser.add_argument("--kills", type=int, default=60, help="how many processes are killed")
     said = parser.parse_args()
     began = time.monotonic()
     broken: list[str] = []

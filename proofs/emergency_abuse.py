@@ -25,7 +25,8 @@ import asyncpg
 import httpx
 
 from carecircle.database.reach import dsn
-from proofs.emergency_asking import ASKING, SKEWED, late_token
+from proofs.emergency_asking import ASKING
+from proofs.emergency_clocks import SKEWED, late_token
 from proofs.emergency_deciding import DECIDING
 from proofs.emergency_forging import FORGING
 from proofs.emergency_ground import Ground, Kind

@@ -125,7 +125,7 @@ class Clients:
                 break
             await asyncio.sleep(0.5)
         else:
-            self.broken.append(f"{verb}: no answer though everything is back")
+            self.broken.append(f"{verb}: no answer though everything is back, {dict(self.unanswered)}")
             return
         conflict = "emergency-access-open" if verb == "request" else ROUTES[verb][2]
         status, body = answer
@@ -152,6 +152,8 @@ class Clients:
                 if verb == "review" and self._waits(case):
                     continue
                 await self._step(verb, case)
+                if case.id is None:  # refused, which is on the list of what is broken
+                    break
                 await asyncio.sleep(draw.uniform(0.05, 0.3))
 
     async def _step(self, verb: str, case: Case) -> None:

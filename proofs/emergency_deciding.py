@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from carecircle import to_text
@@ -216,14 +217,14 @@ async def capped_approval(g: Ground) -> Try:
     return _less(g, case, g.supervisor, act, "emergency-approved")
 
 
-def _less(g: Ground, case: Case, who: UUID, act: object, kept: str) -> Try:
+def _less(g: Ground, case: Case, who: UUID, act: Callable[[], Awaitable[str]], kept: str) -> Try:
     async def within() -> str:
         row = await g.standing(case)
         if row["ends_at"] > min(row["cap"], row["wanted_until"]) or list(row["scope"]) != ["read"]:
             return f"lasts until {row['ends_at']} and lets {row['scope']}, capped at {row['cap']}"
         return ""
 
-    return Try(named(who), act, frozenset({"200"}), kept, (case.pair,), within=within)  # type: ignore[arg-type]  # it is what posts gives
+    return Try(named(who), act, frozenset({"200"}), kept, (case.pair,), within=within)
 
 
 async def wider_approval(g: Ground) -> Try:

@@ -96,7 +96,7 @@ def _no_organization(g: Ground, who: UUID) -> str:
 
 def _cut(g: Ground, who: UUID) -> str:
     token = signed(g, who)
-    return g.chance.choice([token[:-4], token.rpartition(".")[0], f"{token}x", token.replace(".", ""), ""])
+    return g.chance.choice([token[:-4], token.rpartition(".")[0], f"{token}x", token.replace(".", ""), "x"])
 
 
 def _kind(make: Callable[[Ground, UUID], str]) -> Kind:

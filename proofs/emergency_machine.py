@@ -94,7 +94,16 @@ class Machine:
         await soon(self._server_answers, "the server answers", WHOLE_AGAIN)
         if victim != "server":
             again = self._watched + 1 if victim == "postgres" else 1
-            await soon(lambda: self._watches(again), "the worker watches", WHOLE_AGAIN)
+            try:
+                await soon(lambda: self._watches(again), "the worker watches", WHOLE_AGAIN)
+            except RuntimeError:
+                import shutil
+
+                print(self._running["worker"].process.poll(), again, self._count_watching(), self._running["worker"].log)
+                shutil.copytree(self.site.home, "/tmp/P2/home", dirs_exist_ok=True, ignore=shutil.ignore_patterns("data"))
+                pid = self._running["worker"].process.pid
+                os.system(f"ss -xtpn | grep pid={pid}; py-spy dump --pid {pid}; ls /proc/{pid}/task | wc -l")
+                raise
         self.dead.discard(victim)
         self.answering.set()
         took = time.monotonic() - began

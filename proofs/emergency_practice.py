@@ -1,36 +1,19 @@
-"""The hospital of which the proof `emergency` is about: its database, its people and patients, and its processes.
+"""The hospital of which the proof `emergency` is about: who may break the glass, who decides, patients, and a neighbour.
 
-`site()` has a PostgreSQL of its own with durable settings, and a CARECIRCLE_HOME; `open_practice(site)` fills it;
-`serving(site)` and `working(site)` run `carecircle serve` and `carecircle worker` as processes, each in a group of its
-own that is gone at the end of the block.
+`open_practice(site)` fills a site's database, once; the site and its processes come along from `proofs.emergency_site`.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 from uuid import UUID
 
-from sqlalchemy.engine import make_url
-
-from carecircle import Actor, CareCircle, Settings, acting_as, assemble, directory
+from carecircle import Actor, CareCircle, acting_as, assemble, directory
 from carecircle.api.tokens import Permission, mint
-from carecircle.database import migrate
-from carecircle.database.embedded import EmbeddedServer, temporary_server
-from carecircle.database.reach import Reach, dsn, over_socket, role_passwords
 from carecircle.database.session import transaction
 from carecircle.directory.duty_service import add_duty
 from carecircle.directory.policy_service import set_policy
@@ -39,48 +22,17 @@ from carecircle.directory.reporting_service import add_reporting_line
 from carecircle.directory.tables import Unit
 from carecircle.identifiers import OrganizationId, PatientId, ProviderId, new_id, to_text
 from carecircle.restrictions.service import label, object_to
+from proofs.emergency_site import SLUG, Running, Site, clock_can_be_turned, free_port, serving, site, working
 
-SLUG, NEIGHBOUR = "proof", "neighbour"
-ACTOR = "service:proof"
+__all__ = [
+    "ACTOR", "Practice", "Running", "Site", "clock_can_be_turned", "free_port", "open_practice", "serving", "site", "working",
+]  # fmt: skip
+
+NEIGHBOUR, ACTOR = "neighbour", "service:proof"
 # One doctor opens hundreds of records here, which is not what the limits are tried with.
 UNLIMITED = {
     "emergency_open_at_once": 1000, "emergency_opened_a_day": 1000, "emergency_opened_by_unit_an_hour": 10_000,
 }  # fmt: skip
-READY_SECONDS, STOP_SECONDS = 60.0, 10.0
-
-
-@dataclass(frozen=True)
-class Site:
-    """One machine: CARECIRCLE_HOME, the migrated database, how it is reached, and what its processes find in their environment."""
-
-    home: Path
-    server: EmbeddedServer
-    at: Reach
-    settings: Settings
-
-    def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("CARECIRCLE_", "PG"))}
-        return {
-            **kept, "CARECIRCLE_HOME": str(self.home), "CARECIRCLE_DATABASE_URL": dsn(self.at.admin),
-            "CARECIRCLE_ORGANIZATION": SLUG, **(more or {}),
-        }  # fmt: skip
-
-
-@contextmanager
-def site() -> Iterator[Site]:
-    """A new one, with the durable settings; nothing of it is left afterwards."""
-    before = os.environ.get("CARECIRCLE_HOME")
-    with temporary_server() as (home, server):
-        os.environ["CARECIRCLE_HOME"] = str(home)
-        try:
-            at = Reach(over_socket(make_url(server.admin_url), server), role_passwords(home), server.bin_dir)
-            migrate.upgrade(at)
-            yield Site(home, server, at, Settings(home=home, database_url=None))
-        finally:
-            if before is None:
-                del os.environ["CARECIRCLE_HOME"]
-            else:
-                os.environ["CARECIRCLE_HOME"] = before
 
 
 @dataclass(frozen=True)
@@ -251,96 +203,3 @@ async def _duties(circle: CareCircle, organization: UUID, given: Iterable[tuple[
     async with transaction(circle.engine, organization) as db:
         for provider, said in given:
             await add_duty(db, provider=provider, **said, organization=organization, actor=ACTOR)
-
-
-@dataclass(frozen=True)
-class Running:
-    """A process of ours that is ready: its address, where it answers any, and its log."""
-
-    process: subprocess.Popen[bytes]
-    log: Path
-    address: str = ""
-
-    def kill(self) -> None:
-        """SIGKILL, to it and to everybody it started; they are gone when this returns."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-
-def clock_can_be_turned() -> bool:
-    """Whether the program `faketime` is there, which lets a process live in another time."""
-    return shutil.which("faketime") is not None
-
-
-@contextmanager
-def serving(
-    at: Site, *, workers: int = 1, env: Mapping[str, str] | None = None, ahead: timedelta | None = None
-) -> Iterator[Running]:
-    """`carecircle serve` on a free port, ready to answer; with `ahead`, by a clock that is that much ahead of the database's
-    (behind it when negative), which needs `faketime`."""
-    port = free_port()
-    command = [*_carecircle(), "serve", "--port", str(port), "--workers", str(workers)]
-    if ahead is not None:
-        command = ["faketime", "--exclude-monotonic", "-f", f"{ahead.total_seconds():+.0f}s", *command]
-    address = f"http://127.0.0.1:{port}"
-    with _running(at, "serve", command, env) as (process, log):
-        _until(lambda: _answers(address), process, log)
-        yield Running(process, log, address)
-
-
-@contextmanager
-def working(at: Site, *, env: Mapping[str, str] | None = None) -> Iterator[Running]:
-    """`carecircle worker`, which has begun to watch the outbox."""
-    with _running(at, "worker", [*_carecircle(), "worker"], env) as (process, log):
-        _until(lambda: b'"watching"' in log.read_bytes(), process, log)
-        yield Running(process, log)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _carecircle() -> list[str]:
-    return [sys.executable, "-c", "from carecircle.cli.main import run; run()"]
-
-
-@contextmanager
-def _running(
-    at: Site, name: str, command: list[str], env: Mapping[str, str] | None
-) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    log = at.home / f"{name}-{new_id()}.log"
-    with log.open("wb") as said:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=at.environment(env), start_new_session=True
-        )
-    try:
-        yield process, log
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(STOP_SECONDS)
-        with suppress(ProcessLookupError):  # whoever of the group is left
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _until(ready: Any, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Raises RuntimeError, with the end of its log, when the process ends first or takes too long."""
-    limit = time.monotonic() + READY_SECONDS
-    while not ready():
-        if process.poll() is not None or time.monotonic() > limit:
-            raise RuntimeError(f"{log.stem} is not ready: {log.read_text(errors='replace')[-2000:]}")
-        time.sleep(0.05)
-
-
-def _answers(address: str) -> bool:
-    try:
-        with urlopen(f"{address}/readyz", timeout=2) as answer:  # noqa: S310 - our own address
-            return bool(answer.status == 200)
-    except (URLError, OSError):
-        return False

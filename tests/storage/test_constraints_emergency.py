@@ -123,6 +123,8 @@ CASES = (
     state("emergency_grant_has_an_end",
           lambda p, r: {**approved(p, r), "opened_at": p.now - 60 * HOUR, "ends_at": p.now + 13 * HOUR},
           lambda p, r: {**approved(p, r), "opened_at": p.now - 60 * HOUR, "ends_at": p.now + 12 * HOUR}, InvalidPeriod),
+    state("nothing_overrides_a_suspension", lambda p, r: {"despite": ["sensitivity", "suspension"]},
+          lambda p, r: {"despite": ["sensitivity", "objection"]}),
     state("downtime_grants_nothing", lambda p, r: {"mode": "downtime"}, lambda p, r: {"mode": "downtime", "scope": []}),
     state("approved_by_somebody", lambda p, r: {"state": "approved"}, approved),
     state("approved_by_two_where_needed", lambda p, r: approved(p, r) | {"two_persons": True},

@@ -112,6 +112,7 @@ CONSTRAINTS: dict[str, type[CareCircleError]] = {
     "only_an_open_state_grants": RowRefused,
     "emergency_grant_was_opened": RowRefused,
     "emergency_grant_has_an_end": InvalidPeriod,
+    "nothing_overrides_a_suspension": RowRefused,
     "downtime_grants_nothing": RowRefused,
     "approved_by_somebody": RowRefused,
     "approved_by_two_where_needed": RowRefused,

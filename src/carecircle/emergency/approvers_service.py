@@ -58,16 +58,18 @@ _APPROVERS = text(f"""
       and not {_RELATED}
     order by array_position(array['supervisor', 'duty_manager', 'privacy_office'], d.duty), d.call_order, d.provider_id, d.id""")
 # A duty counts on after its shift has ended, at its time or at an earlier one that was said ahead; taken back, it does not.
+DECIDES = f"""
+    select e.emergency_id from carecircle.emergency_approvers e
+    join carecircle.duties was on was.organization_id = :tenant and was.id = e.duty_id
+    join carecircle.duties d on d.organization_id = :tenant and d.lineage_id = was.lineage_id
+      and d.provider_id = e.provider_id and d.duty = was.duty
+      and d.superseded_at = 'infinity' and (d.id = was.id or d.ends_at > d.recorded_at)
+    where e.organization_id = :tenant and e.provider_id = :provider
+      and not {_SUSPENDED.replace("d.provider_id", ":provider")}"""
+"""What `:provider` may decide about at `:at`, in `:tenant`, whoever asked for it."""
 _MAY_DECIDE = text(f"""
     {_BELOW}
-    select exists (
-      select from carecircle.emergency_approvers e
-      join carecircle.duties was on was.organization_id = :tenant and was.id = e.duty_id
-      join carecircle.duties d on d.organization_id = :tenant and d.lineage_id = was.lineage_id
-        and d.superseded_at = 'infinity' and (d.id = was.id or d.ends_at > d.recorded_at)
-      where e.organization_id = :tenant and e.emergency_id = :emergency and e.provider_id = :approver
-        and e.provider_id not in (select provider_id from below) and not {_SUSPENDED}
-        and not {_RELATED})""")
+    select exists ({DECIDES} and e.emergency_id = :emergency and e.provider_id not in (select provider_id from below))""")
 
 
 async def approvers_of(
@@ -165,7 +167,7 @@ async def require_may_decide(
             "emergency": emergency.lineage_id,
             "requester": emergency.provider_id,
             "patient": emergency.patient_id,
-            "approver": approver_id,
+            "provider": approver_id,
             "at": at,
         },
     )

@@ -15,6 +15,7 @@ from carecircle.actor import organization_of
 from carecircle.database.constraints import translated
 from carecircle.database.session import enter_tenant, instant
 from carecircle.directory.policy_service import policy_at
+from carecircle.emergency.approvers_service import DECIDES
 from carecircle.emergency.tables import EmergencyAccess
 from carecircle.emergency.value import ShownState, awaits_decision, extension_pending, shown_state
 from carecircle.period import FOREVER
@@ -28,22 +29,14 @@ _HOLDS = "{0}.superseded_at = 'infinity' and {0}.starts_at <= :at and {0}.ends_a
 _SUSPENDED = f"""exists (
     select from carecircle.access_restrictions r
     where r.organization_id = :tenant and r.provider_id = :provider and r.kind = 'suspension' and {_HOLDS.format("r")})"""
-# An approver on record, by a duty that was not taken back; its shift may be over.
-_DECIDES = f"""
-    select e.emergency_id from carecircle.emergency_approvers e
-    join carecircle.duties was on was.organization_id = :tenant and was.id = e.duty_id
-    join carecircle.duties d on d.organization_id = :tenant and d.lineage_id = was.lineage_id
-      and d.provider_id = e.provider_id and d.duty = was.duty and d.superseded_at = 'infinity'
-      and (d.id = was.id or (d.starts_at <= :at and d.ends_at > :at))
-    where e.organization_id = :tenant and e.provider_id = :provider and not {_SUSPENDED}"""
 _CONCERN = text(f"""
     select exists (select from carecircle.emergency_access g
                    where g.organization_id = :tenant and g.lineage_id = :emergency and g.provider_id = :provider),
-           exists ({_DECIDES} and e.emergency_id = :emergency),
+           exists ({DECIDES} and e.emergency_id = :emergency),
            exists (select from carecircle.duties d
                    where d.organization_id = :tenant and d.provider_id = :provider and d.duty = 'privacy_office'
                      and {_HOLDS.format("d")}) and not {_SUSPENDED}""")
-_MAY_DECIDE = text(f"{_DECIDES} and e.recorded_at > :since").columns(emergency_id=Uuid())
+_MAY_DECIDE = text(f"{DECIDES} and e.recorded_at > :since").columns(emergency_id=Uuid())
 # Nobody decides for themselves, or for those whom they report to, however far up; `union` ends where lines go round.
 _SUPERIORS = text(f"""
     with recursive superiors (provider_id) as (

@@ -147,6 +147,7 @@ def _grants() -> None:
         # 72 hours is the longest that any policy may say.
         """constraint emergency_grant_has_an_end check (
              scope = '{}' or (ends_at < 'infinity' and ends_at <= opened_at + interval '72 hours'))""",
+        "constraint nothing_overrides_a_suspension check (despite <@ array['sensitivity', 'objection'])",
         "constraint downtime_grants_nothing check (mode <> 'downtime' or scope = '{}')",
         "constraint approved_by_somebody check (state <> 'approved' or decided_by_id is not null)",
         "constraint approved_by_two_where_needed check (state <> 'approved' or not two_persons or seconded_by_id is not null)",
