@@ -32,6 +32,8 @@ ROUTES: dict[str, tuple[str, str, str | None]] = {
     "end": ("end", "ended", "grant-ended"),
     "review": ("review", "reviewed", "already-reviewed"),
 }
+PATIENCE = 60.0
+"""Seconds after which somebody who tries again and again gives up."""
 BODIES: dict[str, dict[str, Any]] = {
     "approval": {"hours": 2}, "denial": {"words": "Not this time."}, "extension": {"reason": "transfer", "hours": 3},
     "review": {"verdict": "justified"},
@@ -120,13 +122,16 @@ class Clients:
 
     async def again(self, verb: str, case: Case, *, done: bool | None) -> None:
         """What was not answered, once more. Where it is known whether it had been `done`, the answer must say the same."""
-        for _ in range(5):
+        limit = time.monotonic() + PATIENCE
+        while True:
+            await self.machine.answering.wait()
             if (answer := await self.do(verb, case)) is not None:
                 break
-            await asyncio.sleep(0.5)
-        else:
-            self.broken.append(f"{verb}: no answer though everything is back, {dict(self.unanswered)}")
-            return
+            if time.monotonic() > limit:
+                self.broken.append(f"{verb}: no answer for {PATIENCE:.0f} s, {case.id}")
+                return
+            done = None  # that may have been the one that did it
+            await asyncio.sleep(0.2)
         conflict = "emergency-access-open" if verb == "request" else ROUTES[verb][2]
         status, body = answer
         if status in (200, 201, 202):

@@ -51,7 +51,7 @@ PLANT_A_NOTICE = """
   from carecircle.outbox where kind = 'webhook:emergency-opened' limit 1"""
 
 
-def kills(rounds: int = 60) -> list[str]:
+def kills(rounds: int = 72) -> list[str]:
     """The claims that did not hold in so many kills; prints figures."""
     with site() as at:
         return asyncio.run(_kills(Machine(at), rounds))
@@ -146,6 +146,10 @@ async def control(found: Rounds) -> list[str]:
     await connection.execute(PLANT_A_NOTICE, new_id())
     if len([one for one in await found.undelivered() if "not settled" in one or "never delivered" in one]) != 2:
         missed.append("control: a notice was planted that nobody sends, and nobody found it")
+    if not missed:
+        print(
+            "kills: control: a grant alone, an approval after a denial, a lost answer and an unsent notice were all found"
+        )
     return missed
 
 

@@ -94,16 +94,7 @@ class Machine:
         await soon(self._server_answers, "the server answers", WHOLE_AGAIN)
         if victim != "server":
             again = self._watched + 1 if victim == "postgres" else 1
-            try:
-                await soon(lambda: self._watches(again), "the worker watches", WHOLE_AGAIN)
-            except RuntimeError:
-                import shutil
-
-                print(self._running["worker"].process.poll(), again, self._count_watching(), self._running["worker"].log)
-                shutil.copytree(self.site.home, "/tmp/P2/home", dirs_exist_ok=True, ignore=shutil.ignore_patterns("data"))
-                pid = self._running["worker"].process.pid
-                os.system(f"ss -xtpn | grep pid={pid}; py-spy dump --pid {pid}; ls /proc/{pid}/task | wc -l")
-                raise
+            await soon(lambda: self._watches(again), "the worker watches", WHOLE_AGAIN)
         self.dead.discard(victim)
         self.answering.set()
         took = time.monotonic() - began
@@ -142,6 +133,10 @@ class Machine:
             return (await client.get(f"{self.address}/readyz")).status_code == 200
 
     async def _watches(self, times: int) -> bool:
+        worker = self._running["worker"]
+        if worker.process.poll() is not None:
+            said = worker.log.read_text(errors="replace")[-500:]
+            raise RuntimeError(f"the worker ended by itself ({worker.process.returncode}): {said}")
         return self._count_watching() >= times
 
     def _count_watching(self) -> int:

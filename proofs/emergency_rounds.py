@@ -63,7 +63,7 @@ class Rounds:
         self.broken: list[str] = []
         self.aims: Counter[str] = Counter()
         self.ends: Counter[str] = Counter()
-        self._aimed = 0
+        self._aimed: Counter[tuple[str, ...]] = Counter()
 
     async def one(self, number: int) -> None:
         victim = VICTIMS[number % len(VICTIMS)]
@@ -80,8 +80,8 @@ class Rounds:
             await self._kill_while_sending(receiver, victim, case)
         else:
             aims = AIMS[:4] if verb in STEPS else AIMS
-            aim = aims[self._aimed % len(aims)]
-            self._aimed += 1
+            aim = aims[self._aimed[aims] % len(aims)]
+            self._aimed[aims] += 1
             done_by = await self._kill_at(aim, victim, verb, case)
         self.aims[aim] += 1
         answer = None if done_by is None else await done_by
@@ -149,6 +149,9 @@ class Rounds:
             return task
         locked_first = aim == "writing" and verb in STEPS
         if locked_first:
+            await self._nudge(
+                "relationship", None, later=3600
+            )  # others' would stop there too, and leave no room for this
             await self._nudge(verb, case.id, later=0.5)  # by then the outbox is locked
         async with self._lock(aim, case.patient if verb == "request" else case.id) as reached:
             task = asyncio.create_task(_nothing() if locked_first else self._act(verb, case))

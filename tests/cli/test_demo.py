@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 from sqlalchemy import func, select
 
@@ -24,17 +25,24 @@ from carecircle.coverage.service import end_coverage
 from carecircle.coverage.tables import CoverageArrangement
 from carecircle.database.facts import Table
 from carecircle.demo.around_service import surround
+from carecircle.demo.emergency_service import BREAKERS, FOR_ALL, ROLES
+from carecircle.demo.facts import fixed_id
 from carecircle.demo.people import NORTH
 from carecircle.demo.service import BUILDER, _correct, _fill, instants_of
 from carecircle.demo.stories import OPENED_TWICE, PROMINENT, QUESTIONS, REFERRED
+from carecircle.directory.tables import Duty, PolicyVersion, Unit
+from carecircle.emergency.reading_service import emergencies
+from carecircle.emergency.tables import EmergencyAccess
+from carecircle.identifiers import parse_id
 from carecircle.referrals.tables import Referral
 from carecircle.restrictions.tables import AccessRestriction, PatientLabel
-from tests.cli.conftest import Place
+from tests.cli.conftest import Command, Place
 from tests.conftest import Hospital
 
 ROOT = Path(__file__).resolve().parents[2]
-# One letter for each question, in the order of the stories.
-EXPECTED = [{"A": "ALLOWED", "D": "DENIED"}[letter] for letter in "ADADAADDDADDDAD"]
+# One letter for each answer, in the order in which they are printed.
+EXPECTED = [{"A": "ALLOWED", "D": "DENIED"}[letter] for letter in "ADADAADDDADDDAD" + "DA"]
+"""The questions', then those of whoever breaks the glass."""
 
 
 def demo(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -58,10 +66,17 @@ def test_once_and_once_more(tmp_path: Path) -> None:
         assert "standing in for Dr. Adaeze Okafor" in ran.stdout
         assert "Dr. Kenji Nakamura answers for this patient now, but MAY NOT read the record." in ran.stdout
         assert "the demo tells it otherwise" not in ran.stdout
-        assert "21 of 21 answers are in the audit trail" in ran.stdout
+        assert "23 of 23 answers are in the audit trail" in ran.stdout
+        emergency = ran.stdout.partition("BREAKING THE GLASS")[2]
+        assert "In an emergency, break the glass" in emergency
+        assert "told       Dr. Hanna Lehmann (supervisor)\n" in emergency
+        assert re.findall(r"^([A-Z]+) BG-", emergency, re.MULTILINE) == ["OPEN", "OPEN", "ENDED", "REVIEWED"]
+        assert "Record opened for the first time" in emergency
+        assert "Reviewed by Ruth Amsel: justified" in emergency
     assert "Inventing" in first.stderr
     assert "Inventing" not in second.stderr
-    commands = [re.findall(r"^\$ carecircle (.*)$", ran.stdout, re.MULTILINE) for ran in (first, second)]
+    told = [re.sub(r"BG-[0-9A-Z]{6}", "BG", ran.stdout) for ran in (first, second)]
+    commands = [re.findall(r"^\$ carecircle (.*)$", one, re.MULTILINE) for one in told]
     assert commands[0] == commands[1]
     # Generous: the machine may be busy with other tests.
     assert between - started < 60
@@ -74,6 +89,7 @@ def test_what_an_older_version_made_gets_what_is_new_once(
     async def body(hospital: Hospital) -> None:
         circle, tenant = hospital.circle, hospital.organization
         house = replace(NORTH, slug=hospital.slug, patients=80)
+        older = replace(house, people=tuple(one for one in house.people if one.short not in {*ROLES, *FOR_ALL}))
 
         async def surrounded() -> None:
             async with hospital.change() as db:
@@ -98,7 +114,7 @@ def test_what_an_older_version_made_gets_what_is_new_once(
                 return await db.scalar(select(func.count()).select_from(table)) or 0
 
         async with hospital.change() as db:
-            await _fill(db, circle.keyring, tenant, house)
+            await _fill(db, circle.keyring, tenant, older)
         async with hospital.change() as db:
             await _correct(db, tenant, house)
         new = [asked for asked in QUESTIONS if asked.patient in {PROMINENT, REFERRED, OPENED_TWICE}]
@@ -109,10 +125,22 @@ def test_what_an_older_version_made_gets_what_is_new_once(
         for asked in QUESTIONS:
             expected += [(asked.why, asked.expected)] + [(asked.why, "allowed")] * (asked.earlier is not None)
         assert await told() == expected
-        tables = (PatientAssignment, PatientLabel, AccessRestriction, Referral, CoverageArrangement)
+        tables = (
+            PatientAssignment, PatientLabel, AccessRestriction, Referral, CoverageArrangement, Unit, Duty, PolicyVersion,
+            EmergencyAccess,
+        )  # fmt: skip
         counts = [await count(table) for table in tables]
         await surrounded()
         assert [await count(table) for table in tables] == counts
+
+        async with hospital.change() as db:
+            past = sorted((one.state, one.mode) for one in await emergencies(db, organization=tenant))
+        assert past == [
+            ("approved", "gated"), ("denied", "provisional"), ("ended", "downtime"), ("ended", "provisional"),
+            ("provisional", "provisional"), ("reviewed", "provisional"),
+        ]  # fmt: skip
+        denied = await circle.access.check(BREAKERS[0], "read", REFERRED, organization=tenant, actor="test")
+        assert (denied.code, denied.may_break_glass) == ("no-relationship", True)
 
         # The night is over, and another one begins.
         async with hospital.change() as db:
@@ -145,7 +173,7 @@ def test_three_at_once_in_a_fresh_home_make_one_demo(tmp_path: Path) -> None:
         assert re.findall(r"^(ALLOWED|DENIED)", out, re.MULTILINE) == EXPECTED
 
 
-def test_then_it_serves_and_what_it_prints_can_be_pasted(place: Place) -> None:
+def test_then_it_serves_and_works_and_what_it_prints_can_be_pasted(place: Place, carecircle: Command) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
@@ -158,15 +186,49 @@ def test_then_it_serves_and_what_it_prints_can_be_pasted(place: Place) -> None:
         assert served.stdout is not None
         told = "".join(iter(served.stdout.readline, f"Serving at http://127.0.0.1:{port} until Ctrl-C.\n"))
         (found,) = re.findall(r"^  TOKEN=(\S+)$", told, re.MULTILINE)
-        (body,) = re.findall(r"-d '(.*)'$", told, re.MULTILINE)
+        body, glass = re.findall(r"-d '(.*)'$", told, re.MULTILINE)
         answer = ask(port, body, found)
         assert answer["decision"] is True
+        doctor, supervisor = re.findall(r"^  [A-Z]+=\$\(carecircle (.*)\)$", told, re.MULTILINE)
+        tokens = [carecircle(*one.split()).out.strip() for one in (doctor, supervisor)]
+        opened = post(port, "/v1/break-glass", glass, tokens[0])
+        assert opened["state"] == "provisional"
+        asyncio.run(look_again_at(place, opened["id"]))
+        (path,) = re.findall(r"(/v1/break-glass/)ID(/approval)", told)
+        assert post(port, opened["id"].join(path), None, tokens[1])["state"] == "approved"
         busy = demo(place.home, "--port", port)
         assert (busy.returncode, "choose another with --port" in busy.stderr) == (7, True)
     finally:
         served.send_signal(signal.SIGINT)
-        served.communicate(timeout=30)
+        rest, _ = served.communicate(timeout=30)
     assert served.returncode in {0, 130, -signal.SIGINT}
+    assert rest.replace("Times by the clock of UTC.", "").strip() == ""
+
+
+def post(port: str, path: str, body: str | None, token: str) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {token}"} | ({"Content-Type": "application/json"} if body else {})
+    answer = httpx.post(f"http://127.0.0.1:{port}{path}", content=body, headers=headers)
+    assert answer.is_success, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+async def look_again_at(place: Place, emergency: str) -> None:
+    """Have it be time to look whether the circle lets them in by now, and wait until the worker has looked."""
+    subject = parse_id(emergency)
+    connection = await asyncpg.connect(place.server.admin_url.replace("+asyncpg", ""))
+    try:
+        which = "organization_id = $1 and subject_id = $2 and kind = 'relationship'"
+        found = (fixed_id(NORTH.slug), subject)
+        due = f"update carecircle.outbox set due_at = clock_timestamp() where {which}"
+        assert await connection.execute(due, *found) == "UPDATE 1"
+        for _ in range(200):
+            if await connection.fetchval(f"select outcome from carecircle.outbox where {which}", *found):
+                return
+            await asyncio.sleep(0.1)
+        raise AssertionError("nobody looked")
+    finally:
+        await connection.close()
 
 
 def ask(port: str, body: str, token: str) -> dict[str, Any]:

@@ -74,6 +74,7 @@ def test_every_request_is_answered_as_it_says(in_hospital: Run) -> None:
             ("/v1/care-teams", 201, 401),
             ("/v1/assignments", 201, 401),
             ("/openapi.json", 200, 401),
+            ("/v1/duties", 201, 401),
             ("/v1/break-glass", 201, 401),
             ("/v1/break-glass/events", 200, 401),
         ]

@@ -31,7 +31,7 @@ def test_the_python_example_runs(in_hospital: Run, monkeypatch: Any) -> None:
 
 def test_the_page_about_embedding_runs(in_hospital: Run, monkeypatch: Any) -> None:
     page = (ROOT / "docs" / "how-to" / "embed-in-python.md").read_text()
-    [source] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    [source, *_] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     [promised] = re.findall(r"^It returns (.*)\.$", page, re.MULTILINE)
     names: dict[str, Any] = {}
     exec(compile(source, "embed-in-python.md", "exec"), names)  # noqa: S102 - our own page

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import structlog
 
 from carecircle.api.problems import TooManyStreams
+from carecircle.database.constraints import DRIVER_ERRORS
 from carecircle.database.roles import open_connection
 from carecircle.errors import CareCircleError
 from carecircle.notices.service import CHANNEL
@@ -81,7 +81,7 @@ class Live:
                     await lost.wait()
                 finally:
                     connection.terminate()
-            except (CareCircleError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except (CareCircleError, *DRIVER_ERRORS) as error:
                 log.warning("live events are late: nothing can be listened to", kind=type(error).__name__)
             await asyncio.sleep(wait)
             wait = min(2 * wait, _LONGEST_WAIT)

@@ -150,5 +150,9 @@ def print_story(story: Story) -> None:
         if scene.command:
             out.print(f"$ {command_name()} {scene.command}", style="dim")
         for position, line in enumerate(scene.lines):
-            text = line if "\n" in line else fill(printable(line), out.width, subsequent_indent=INDENT)
-            out.print(text, style=scene.style if not position else "")
+            whole = "\n" in line  # broken to fit already
+            out.print(line if whole else _fitted(line, out.width), style=scene.style if not position else "")
+
+
+def _fitted(line: str, width: int) -> str:
+    return fill(printable(line), width, subsequent_indent=INDENT, break_on_hyphens=False, break_long_words=False)

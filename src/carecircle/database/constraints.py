@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 
 from carecircle.errors import (
@@ -46,6 +47,9 @@ from carecircle.errors.emergency import (
     ReasonRequired,
     SelfApproval,
 )
+
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""What asyncpg raises. The third is none of the others' kind: a connection says so that was lost a moment ago."""
 
 # A test reads the catalog and fails when a constraint has no line here, or a line no constraint.
 CONSTRAINTS: dict[str, type[CareCircleError]] = {
@@ -242,5 +246,5 @@ def translated() -> Iterator[None]:
     """Turn SQLAlchemy's errors into ours around a piece of work."""
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, asyncpg.InternalClientError) as error:
         raise translate(error) from None

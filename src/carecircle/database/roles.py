@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
+from carecircle.database.constraints import DRIVER_ERRORS
 from carecircle.database.reach import ROLES, Reach, dsn
 from carecircle.errors import DatabaseRoleUnsafe, DatabaseTooOld, DatabaseUnavailable
 
@@ -86,7 +87,7 @@ async def open_connection(address: str, *, timeout: float = 10.0) -> asyncpg.Con
         raise DatabaseUnavailable(
             "The database has no connection left; raise max_connections or use fewer lanes."
         ) from None
-    except (OSError, TimeoutError, OverflowError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except (OverflowError, ValueError, *DRIVER_ERRORS):
         raise DatabaseUnavailable("The database cannot be reached; is it running, and is its address right?") from None
     if connection.get_server_version() < (OLDEST_VERSION // 10000, 0):
         version = connection.get_server_version()

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from carecircle.database.constraints import translate, translated
+from carecircle.database.constraints import DRIVER_ERRORS, translate, translated
 from carecircle.database.reach import Reach, Role
 from carecircle.identifiers import OrganizationId
 
@@ -40,7 +40,7 @@ async def transaction(engine: AsyncEngine, organization_id: UUID | None = None) 
             if organization_id is not None:
                 await enter_tenant(session, organization_id)
             yield session
-    except (SQLAlchemyError, OSError) as error:
+    except (SQLAlchemyError, *DRIVER_ERRORS) as error:
         raise translate(error) from None
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import Uuid, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from carecircle.directory.tables import Duty
@@ -40,9 +40,6 @@ _BELOW = f"""
 _SUSPENDED = f"""exists (
     select from carecircle.access_restrictions r
     where r.organization_id = :tenant and r.provider_id = d.provider_id and r.kind = 'suspension' and {_HOLDS.format("r")})"""
-_RELATED = f"""exists (
-    select from carecircle.personal_relations p
-    where p.organization_id = :tenant and p.provider_id = d.provider_id and p.patient_id = :patient and {_HOLDS.format("p")})"""
 _APPROVERS = text(f"""
     {_BELOW}
     select d.provider_id, d.duty, d.id, d.call_order, d.contact
@@ -55,7 +52,10 @@ _APPROVERS = text(f"""
       and not exists (
         select from carecircle.provider_absences a
         where a.organization_id = :tenant and a.provider_id = d.provider_id and {_HOLDS.format("a")})
-      and not {_RELATED}
+      and not exists (
+        select from carecircle.personal_relations p
+        where p.organization_id = :tenant and p.provider_id = d.provider_id and p.patient_id = :patient
+          and {_HOLDS.format("p")})
     order by array_position(array['supervisor', 'duty_manager', 'privacy_office'], d.duty), d.call_order, d.provider_id, d.id""")
 # A duty counts on after its shift has ended, at its time or at an earlier one that was said ahead; taken back, it does not.
 DECIDES = f"""
@@ -65,11 +65,21 @@ DECIDES = f"""
       and d.provider_id = e.provider_id and d.duty = was.duty
       and d.superseded_at = 'infinity' and (d.id = was.id or d.ends_at > d.recorded_at)
     where e.organization_id = :tenant and e.provider_id = :provider
-      and not {_SUSPENDED.replace("d.provider_id", ":provider")}"""
-"""What `:provider` may decide about at `:at`, in `:tenant`, whoever asked for it."""
-_MAY_DECIDE = text(f"""
-    {_BELOW}
-    select exists ({DECIDES} and e.emergency_id = :emergency and e.provider_id not in (select provider_id from below))""")
+      and not {_SUSPENDED.replace("d.provider_id", ":provider")}
+      and not exists (
+        select from carecircle.personal_relations p
+        join carecircle.emergency_access g on g.organization_id = :tenant and g.patient_id = p.patient_id
+          and g.lineage_id = e.emergency_id and g.superseded_at = 'infinity'
+        where p.organization_id = :tenant and p.provider_id = :provider and {_HOLDS.format("p")})"""
+"""What `:provider` may decide about at `:at`, in `:tenant`, unless one of SUPERIORS asked for it."""
+# Nobody decides for themselves, or for those whom they report to, however far up; `union` ends where lines go round.
+SUPERIORS = text(f"""
+    with recursive superiors (provider_id) as (
+      select cast(:provider as uuid)
+      union
+      select l.reports_to_id from superiors s
+      join carecircle.reporting_lines l on l.organization_id = :tenant and l.provider_id = s.provider_id and {_HOLDS.format("l")})
+    select provider_id from superiors""").columns(provider_id=Uuid())
 
 
 async def approvers_of(
@@ -160,19 +170,18 @@ async def require_may_decide(
     """
     if approver_id == emergency.provider_id:
         raise SelfApproval
-    may = await db.scalar(
-        _MAY_DECIDE,
-        {
-            "tenant": tenant,
-            "emergency": emergency.lineage_id,
-            "requester": emergency.provider_id,
-            "patient": emergency.patient_id,
-            "provider": approver_id,
-            "at": at,
-        },
-    )
-    if not may:
+    if not await may_decide_about(db, tenant, [emergency], approver_id, at):
         raise NotAnApprover
+
+
+async def may_decide_about(
+    db: AsyncSession, tenant: OrganizationId, rows: Sequence[EmergencyAccess], provider_id: UUID, at: datetime
+) -> list[EmergencyAccess]:
+    """Those of these about which `require_may_decide` lets this provider decide; two statements, however many they are."""
+    given = {"tenant": tenant, "provider": provider_id, "at": at}
+    theirs = set(await db.scalars(text(DECIDES).columns(emergency_id=Uuid()), given))
+    above = set(await db.scalars(SUPERIORS, given))
+    return [row for row in rows if row.lineage_id in theirs and row.provider_id not in above]
 
 
 def first_told(approvers: Sequence[Approver]) -> list[Approver]:

@@ -15,7 +15,7 @@ from carecircle.actor import organization_of
 from carecircle.database.constraints import translated
 from carecircle.database.session import enter_tenant, instant
 from carecircle.directory.policy_service import policy_at
-from carecircle.emergency.approvers_service import DECIDES
+from carecircle.emergency.approvers_service import DECIDES, SUPERIORS
 from carecircle.emergency.tables import EmergencyAccess
 from carecircle.emergency.value import ShownState, awaits_decision, extension_pending, shown_state
 from carecircle.period import FOREVER
@@ -37,14 +37,6 @@ _CONCERN = text(f"""
                    where d.organization_id = :tenant and d.provider_id = :provider and d.duty = 'privacy_office'
                      and {_HOLDS.format("d")}) and not {_SUSPENDED}""")
 _MAY_DECIDE = text(f"{DECIDES} and e.recorded_at > :since").columns(emergency_id=Uuid())
-# Nobody decides for themselves, or for those whom they report to, however far up; `union` ends where lines go round.
-_SUPERIORS = text(f"""
-    with recursive superiors (provider_id) as (
-      select cast(:provider as uuid)
-      union
-      select l.reports_to_id from superiors s
-      join carecircle.reporting_lines l on l.organization_id = :tenant and l.provider_id = s.provider_id and {_HOLDS.format("l")})
-    select provider_id from superiors""").columns(provider_id=Uuid())
 _LAST = (
     select(
         EmergencyAccess.lineage_id, EmergencyAccess.provider_id, EmergencyAccess.state, EmergencyAccess.mode,
@@ -105,7 +97,7 @@ async def followed(db: AsyncSession, *, provider: UUID, organization: UUID | str
                 EmergencyAccess.asked_at > since,
                 or_(
                     EmergencyAccess.provider_id == provider,
-                    EmergencyAccess.lineage_id.in_(_MAY_DECIDE) & EmergencyAccess.provider_id.not_in(_SUPERIORS),
+                    EmergencyAccess.lineage_id.in_(_MAY_DECIDE) & EmergencyAccess.provider_id.not_in(SUPERIORS),
                 ),
             ),
             {"tenant": tenant, "provider": provider, "at": now, "since": since},

@@ -21,8 +21,6 @@ REPEATED_WITHIN = timedelta(days=30)
 NEVER_DECIDED = frozenset({"immediate", "downtime"})
 """The modes in which nobody is asked to decide."""
 LONGEST_WORDS = 4000
-LONGEST_HOURS = 1e6
-"""More is a mistake, not a wish."""
 _NO_SURNAMES = frozenset({"jr", "sr", "ii", "iii", "iv"})
 
 
@@ -128,7 +126,7 @@ def require_attestation(policy: Policy, *, attested: bool) -> None:
 
 def lasting(policy: Policy, hours: float) -> timedelta:
     """How long is asked for, no longer than the policy's cap. Raises InvalidRequest unless `hours` is a number above 0."""
-    if not 0 < hours < LONGEST_HOURS:
+    if not 0 < hours < float("inf"):
         raise InvalidRequest("The hours are a number greater than 0.")
     wanted = timedelta(hours=min(hours, policy.emergency_longest_hours))
     if not wanted:

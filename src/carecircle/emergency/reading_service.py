@@ -16,13 +16,13 @@ from carecircle.database.constraints import translated
 from carecircle.database.session import enter_tenant, instant
 from carecircle.directory.policy_service import policy_at
 from carecircle.directory.service import AnyId, resolve_patient, resolve_provider
-from carecircle.emergency.approvers_service import require_may_decide
+from carecircle.emergency.approvers_service import may_decide_about
 from carecircle.emergency.rows import believed, states_of
 from carecircle.emergency.rules import OPEN_STATES
 from carecircle.emergency.tables import EmergencyAccess, EmergencyApprover, EmergencyNote
 from carecircle.emergency.value import Emergency as Emergency
 from carecircle.emergency.value import awaits_decision, extension_pending, said, shown_state, value_of
-from carecircle.errors.emergency import EmergencyAccessNotFound, NotAnApprover, SelfApproval
+from carecircle.errors.emergency import EmergencyAccessNotFound
 from carecircle.identifiers import OrganizationId
 from carecircle.notices.tables import Due
 from carecircle.notices.words import reference as reference
@@ -137,12 +137,11 @@ async def inbox(db: AsyncSession, *, approver: AnyId, organization: UUID | str |
             EmergencyApprover.organization_id == tenant, EmergencyApprover.provider_id == approver_id
         )
         query = _last(tenant).where(EmergencyAccess.ends_at > now, EmergencyAccess.lineage_id.in_(theirs))
+        awaited = [row for row in await db.scalars(query) if awaits_decision(row, now)]
         rows = [
             row
-            for row in await db.scalars(query)
-            if awaits_decision(row, now)
-            and not await _has_approved(db, row, approver_id)
-            and await _may_decide(db, tenant, row, approver_id, now)
+            for row in await may_decide_about(db, tenant, awaited, approver_id, now)
+            if not (row.two_persons and await _has_approved(db, row, approver_id))
         ]
         found = await _shown(db, tenant, rows, now)
     return sorted(found, key=lambda one: (one.decide_by or one.asked_at, one.id))
@@ -183,16 +182,6 @@ async def _has_approved(db: AsyncSession, row: EmergencyAccess, provider_id: UUI
         EmergencyNote.recorded_at >= row.starts_at,
     )
     return (await db.scalars(query.limit(1))).first() is not None
-
-
-async def _may_decide(
-    db: AsyncSession, tenant: OrganizationId, row: EmergencyAccess, provider_id: UUID, at: datetime
-) -> bool:
-    try:
-        await require_may_decide(db, tenant, row, provider_id, at)
-    except (NotAnApprover, SelfApproval):
-        return False
-    return True
 
 
 def _last(tenant: OrganizationId) -> Select[EmergencyAccess]:

@@ -16,7 +16,8 @@ class EmergencyAccess(Fact):
 
     The lineage is what is called the emergency access's id outside. `scope` alone lets in, and it is empty in every state
     that grants nothing; `despite` names the kinds of restriction that it overrides. A last row past its end has expired.
-    `decided_at` is the first decision's instant, `decided_by_id` who decided last. `reason` and `second_reason` are envelopes bound to the lineage; `reason_digest` tells that the same words came again.
+    `decided_at` is the first decision's instant, `decided_by_id` who decided last. `reason` and `second_reason` are
+    envelopes bound to the lineage; `reason_digest` tells that the same words came again.
     """
 
     __tablename__ = "emergency_access"

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
+from carecircle.database.constraints import DRIVER_ERRORS
 from carecircle.database.roles import open_connection
 from carecircle.errors import DatabaseUnavailable
 from carecircle.notices.service import CHANNEL
@@ -35,7 +36,7 @@ async def changes(address: str, organization_id: UUID, *, every: float = LOOK_AN
         while True:
             if connection is None or connection.is_closed():
                 connection = None
-                with suppress(DatabaseUnavailable, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                with suppress(DatabaseUnavailable, *DRIVER_ERRORS):
                     connection = await open_connection(address)
                     await connection.add_listener(CHANNEL, heard)
             yield

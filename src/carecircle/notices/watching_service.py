@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from carecircle.database.constraints import translate
+from carecircle.database.constraints import DRIVER_ERRORS, translate
 from carecircle.database.reach import Reach
 from carecircle.database.revision import require_head
 from carecircle.database.roles import check_role, open_connection
@@ -45,7 +45,7 @@ class Outbox:
         """What is due, by the database's clock. Raises DatabaseUnavailable when it does not answer."""
         try:
             row = await self._connection.fetchrow(WAITING, timeout=ANSWER)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except DRIVER_ERRORS as error:
             raise translate(error) from None
         return Waiting([OrganizationId(one) for one in row["organizations"]], row["next_in"])
 
@@ -67,7 +67,7 @@ async def watching(at: Reach, stir: Callable[[], None]) -> AsyncIterator[Outbox]
             await check_role(connection)
             connection.add_termination_listener(told)
             await connection.add_listener(CHANNEL, told)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except DRIVER_ERRORS as error:
             raise translate(error) from None
         yield Outbox(connection)
     finally:
