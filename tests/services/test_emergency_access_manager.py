@@ -186,3 +186,15 @@ def test_the_hook_hears_of_every_question_without_an_answer(migrated: Reach, set
 
     asyncio.run(body())
     assert heard == ["access-unavailable"]
+
+
+def test_an_emergency_that_is_over_is_nothing_to_renew(in_hospital: Any) -> None:
+    async def body(hospital: Hospital) -> None:
+        c = await Clinic.open(hospital)
+        access_id = await manager(c).request_emergency_access(c.doctor, c.patient, "urgent")
+        await manager(c).end_emergency_access(access_id, c.doctor)
+        denied = await c.ask()
+        assert (denied.code, denied.nearest) == ("no-relationship", None)
+        assert [one.kind for one in denied.remedies] == ["assign", "break-glass"]
+
+    in_hospital(body)

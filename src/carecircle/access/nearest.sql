@@ -39,7 +39,7 @@ from (
     from carecircle.care_team_members m where m.organization_id = $1 and m.id = c.under_id
   ) u on c.via_id is not null
 ) n
-where n.starts_at < n.own_ends_at
+where n.starts_at < n.own_ends_at and n.basis <> 'emergency_access' -- an emergency that is over is nothing to renew
   and not (n.starts_at <= $4 and n.own_ends_at > $4 and n.lacking = '{}' and n.grants)
 order by case
            when n.own_ends_at <= $4 then $4 - n.own_ends_at when n.starts_at > $4 then n.starts_at - $4 else interval '0'

@@ -28,7 +28,7 @@ class Backlog:
 
 
 async def backlog(db: AsyncSession, *, organization: UUID | str | None = None) -> Backlog:
-    """What is due now, or was tried and failed, and is not settled."""
+    """What is due now, or was tried and failed, and is not settled; but for what waits for a channel to be configured."""
     with translated():
         tenant = await enter_tenant(db, organization_of(organization))
         now = func.clock_timestamp()
@@ -37,7 +37,9 @@ async def backlog(db: AsyncSession, *, organization: UUID | str | None = None) -
         waits = func.greatest(now - func.least(since, func.min(Due.due_at)), timedelta(0))
         count, oldest = (
             await db.execute(
-                select(func.count(), waits).where(Due.organization_id == tenant, Due.settled_at.is_(None), due)
+                select(func.count(), waits).where(
+                    Due.organization_id == tenant, Due.settled_at.is_(None), Due.outcome != "not-configured", due
+                )
             )
         ).one()
         return Backlog(count, oldest if count else timedelta(0))
