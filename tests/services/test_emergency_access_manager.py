@@ -10,9 +10,15 @@ import pytest
 
 from carecircle import BreakGlassReason, EmergencyAccessManager, Settings, acting_as, assemble, to_text
 from carecircle.database.reach import Reach
-from carecircle.emergency import reading_service
-from carecircle.errors import AccessUnavailable, InvalidRequest
-from carecircle.errors.emergency import EmergencyAccessOpen, MayNotBreakGlass, NotThemselves, SelfApproval
+from carecircle.emergency import ending_service, reading_service
+from carecircle.errors import AccessUnavailable, InvalidRequest, StaleVersion
+from carecircle.errors.emergency import (
+    EmergencyAccessOpen,
+    MayNotBreakGlass,
+    NotThemselves,
+    ReasonRequired,
+    SelfApproval,
+)
 from tests.conftest import Hospital
 from tests.emergency.clinic import Clinic
 
@@ -55,6 +61,49 @@ def test_a_coded_reason_keeps_its_code(in_hospital: Any) -> None:
         found = await manager(c).get_emergency_access(access_id)
         assert found.reason_code == "transfer"
         assert found.wanted_until - found.asked_at == timedelta(hours=2)
+
+    in_hospital(body)
+
+
+def test_a_code_of_the_policys_own_is_kept(in_hospital: Any) -> None:
+    async def body(hospital: Hospital) -> None:
+        c = await Clinic.open(hospital)
+        await c.policy(
+            emergency_mode="gated",
+            emergency_life_threat_opens=True,
+            emergency_reasons=["stroke"],
+            emergency_open_at_once=9,
+        )
+        access = hospital.circle.access
+        with acting_as(organization=hospital.organization, actor="service:host"):
+            for reason, state in (("stroke", "requested"), ("life-threat", "provisional")):
+                async with access.break_glass(c.doctor, c.patient, reason=reason, note="in words") as glass:
+                    found = await manager(c).get_emergency_access(glass.id)
+                    assert (found.reason_code, glass.state) == (reason, state)
+        with pytest.raises(ReasonRequired):
+            await manager(c).request_emergency_access(c.doctor, c.patient, "words", reason_code="no-such-code")
+
+    in_hospital(body)
+
+
+def test_a_block_ends_what_was_changed_in_that_moment(in_hospital: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else's change in the same instant makes the first attempt stale; the next one ends it."""
+
+    async def body(hospital: Hospital) -> None:
+        c = await Clinic.open(hospital)
+        end, refusals = ending_service.end, [StaleVersion(), StaleVersion()]
+
+        async def stale_at_first(*args: Any, **said: Any) -> Any:
+            if refusals:
+                raise refusals.pop()
+            return await end(*args, **said)
+
+        monkeypatch.setattr(ending_service, "end", stale_at_first)
+        with acting_as(organization=hospital.organization, actor="service:host"):
+            async with hospital.circle.access.break_glass(c.doctor, c.patient, reason="consult"):
+                assert await c.may()
+        assert not refusals
+        assert not await c.may()
 
     in_hospital(body)
 

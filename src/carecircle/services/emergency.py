@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,23 +14,24 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from carecircle.actor import Actor, actor_of, organization_of
+from carecircle.audit.entry import Entry, append
 from carecircle.audit.refusal import REFUSALS, record_refusal
 from carecircle.database.session import transaction
 from carecircle.emergency import deciding_service, ending_service, opening_service, reading_service
 from carecircle.emergency.reading_service import Emergency
-from carecircle.errors import Conflict
+from carecircle.errors import StaleVersion
+from carecircle.errors.emergency import GrantEnded
 from carecircle.identifiers import Identifier, parse_id, to_text
 from carecircle.notices.listening import changes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from sqlalchemy.ext.asyncio import AsyncSession
-
     from carecircle.bootstrap import CareCircle
 
 AnyId = UUID | str | Identifier
 T = TypeVar("T")
+TRIES = 5
 _FINAL = frozenset({"denied", "ended", "expired", "reviewed"})
 
 
@@ -72,6 +74,7 @@ class EmergencyAccessManager:
         duration_hours: float = 24,
         *,
         note: str = "",
+        reason_code: str | None = None,
         scope: Sequence[str] = ("read",),
         unit: AnyId | None = None,
         attested: bool = False,
@@ -80,21 +83,31 @@ class EmergencyAccessManager:
         """Open a patient's record in an emergency, and tell a supervisor in the same transaction; the access's id.
 
         `reason` is a BreakGlassReason, with `note` for words beside it; any other text is kept as the words of a reason
-        coded `other`. It opens at once, for minutes and to read, unless the policy says otherwise; `duration_hours` is what
-        it lasts once a supervisor approves, as far as the policy allows. Ask `circle.access.check` as always: where the
-        policy makes it wait for an approval, that says no until then.
+        coded `other`, or as `reason_code` says, such as a code of the policy's own. It opens at once, for minutes and to
+        read, unless the policy says otherwise; `duration_hours` is what it lasts once a supervisor approves, as far as the
+        policy allows. Ask `circle.access.check` as always: where the policy makes it wait for an approval, that says no
+        until then.
 
         Raises MayNotBreakGlass, OwnRecord, EmergencyAccessRefused, StepUpRequired, AttestationRequired, ReasonRequired,
         EmergencyAccessOpen (naming the one that is open), PatientNotRegistered, ProviderNotRegistered, DatabaseUnavailable.
         """
-        coded = isinstance(reason, BreakGlassReason)
+        words = [note] if isinstance(reason, BreakGlassReason) else [reason, note]
+        code = str(reason) if isinstance(reason, BreakGlassReason) else reason_code or "other"
         row = await self._do(
             lambda db, **who: opening_service.request(
-                db, provider=provider_id, patient=patient_id, reason_code=str(reason) if coded else "other",
-                words=note if coded else "\n".join(filter(None, (reason, note))), hours=duration_hours, scope=scope,
-                unit=unit, attested=attested, authenticated_at=authenticated_at, **who,
+                db,
+                provider=provider_id,
+                patient=patient_id,
+                reason_code=code,
+                words="\n".join(filter(None, words)),
+                hours=duration_hours,
+                scope=scope,
+                unit=unit,
+                attested=attested,
+                authenticated_at=authenticated_at,
+                **who,
             )
-        )  # fmt: skip
+        )
         return to_text(row.lineage_id)
 
     async def approve_emergency_access(
@@ -131,7 +144,22 @@ class EmergencyAccessManager:
         )
 
     async def get_emergency_access(self, access_id: UUID | str) -> Emergency:
-        """How it stands by the database's clock. Raises EmergencyAccessNotFound."""
+        """How it stands by the database's clock; that somebody looked is recorded. Raises EmergencyAccessNotFound."""
+        organization, actor = organization_of(self._organization), actor_of(self._actor)
+        async with transaction(self._engine, organization) as db:
+            found = await reading_service.show(db, emergency_id=parse_id(access_id), organization=organization)
+            detail = {"emergency": to_text(found.id)}
+            await append(
+                db,
+                Entry(
+                    organization, "reading", actor, "emergency-read",
+                    provider_id=found.provider_id, patient_id=found.patient_id, detail=detail,
+                ),
+            )  # fmt: skip
+            return found
+
+    async def standing(self, access_id: UUID | str) -> Emergency:
+        """The same for the block that opened it, which need not be recorded again. Raises EmergencyAccessNotFound."""
         organization = organization_of(self._organization)
         async with transaction(self._engine, organization) as db:
             return await reading_service.show(db, emergency_id=parse_id(access_id), organization=organization)
@@ -142,8 +170,7 @@ class EmergencyAccessManager:
             async with transaction(self._engine, organization) as db:
                 return await work(db, organization=organization, actor=actor)
         except REFUSALS as error:
-            known = {key: error.facts.get(key) for key in ("patient_id", "provider_id")}
-            await record_refusal(self._engine, organization, actor, error, **known)
+            await record_refusal(self._engine, organization, actor, error)
             raise
 
 
@@ -192,7 +219,7 @@ class Glass:
         """How it stands now, and every change, as it happens; after the final one there is no more."""
         last: GlassEvent | None = None
         async for _ in changes(self._address, self._organization, every=1.0):
-            self._emergency = await self._manager.get_emergency_access(self._emergency.id)
+            self._emergency = await self._manager.standing(self._emergency.id)
             seen = GlassEvent(self.state, self.ends_at, self.state in _FINAL)
             if seen != last:
                 yield seen
@@ -227,16 +254,27 @@ class GlassBreaker:
         )
         hours = 24 if want is None else want / timedelta(hours=1)
         access_id = await manager.request_emergency_access(
-            provider, patient, reason, hours, note=note, scope=scope, **said
+            provider, patient, note, hours, reason_code=str(reason), scope=scope, **said
         )
-        glass = Glass(
-            manager, await manager.get_emergency_access(access_id), organization_of(organization), self._address
-        )
+        glass: Glass | None = None
         try:
+            glass = Glass(manager, await manager.standing(access_id), organization_of(organization), self._address)
             yield glass
         finally:
-            if not glass.kept:
-                try:
-                    await manager.end_emergency_access(access_id, provider)
-                except Conflict:
-                    pass  # it has ended already: denied, expired, or a relationship took its place
+            if glass is None or not glass.kept:
+                await _close(manager, access_id, provider)
+
+
+async def _close(manager: EmergencyAccessManager, access_id: str, provider: AnyId) -> None:
+    """End it, unless it has ended: denied, expired, or a relationship took its place. Raises DatabaseUnavailable."""
+    for attempt in range(1, TRIES + 1):
+        try:
+            await manager.end_emergency_access(access_id, provider)
+        except GrantEnded:
+            return
+        except StaleVersion:  # it was changed in this very moment, and is as open as before
+            if attempt == TRIES:
+                raise
+            await asyncio.sleep(0.05 * attempt)
+        else:
+            return
