@@ -1190,7 +1190,7 @@ CREATE INDEX emergency_access_to ON carecircle.emergency_access USING btree (org
 
 CREATE INDEX emergency_access_to_superseded ON carecircle.emergency_access USING btree (organization_id, patient_id) WHERE ((superseded_at < 'infinity'::timestamp with time zone) AND (scope <> '{}'::text[]));
 
-CREATE INDEX emergency_approvers_of ON carecircle.emergency_approvers USING btree (organization_id, provider_id);
+CREATE INDEX emergency_approvers_of ON carecircle.emergency_approvers USING btree (organization_id, provider_id, emergency_id);
 
 CREATE INDEX emergency_approvers_on ON carecircle.emergency_approvers USING btree (organization_id, emergency_id, provider_id);
 

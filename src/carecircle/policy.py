@@ -20,6 +20,7 @@ ACTIONS = ("read", "write", "order", "share")
 """What every organization knows; a policy adds its own."""
 ACTION_CODE = re.compile(r"[a-z][a-z0-9_.:-]{0,31}")
 """What an action looks like: a decision about anything else is recorded as about `unreadable-action`."""
+_MAIL = re.compile(r"[^\s@<>()\[\],;:\\\"]{1,64}@[^\s@<>()\[\],;:\\\"]{1,189}")
 RANGES = {
     "coverage_grace_minutes": (0, 240), "largest_team": (1, 10_000), "longest_specialist_days": (1, 3650),
     "emergency_provisional_minutes": (1, 120), "emergency_waiting_minutes": (5, 720), "emergency_longest_hours": (1, 72),
@@ -97,6 +98,11 @@ class Policy:
         return max(said, key=EMERGENCY_MODES.index, default=self.emergency_mode)
 
 
+def is_mail_address(text: str) -> bool:
+    """Whether this is one plain address and nothing that could be a header, a list or a route."""
+    return text.isprintable() and _MAIL.fullmatch(text) is not None
+
+
 def problems_of(policy: Policy) -> list[str]:
     """Everything that a policy of the right shape must not say, as one sentence each; nothing when it is a good one."""
     return [*_numbers(policy), *_actions(policy), *_credentials(policy), *_roles(policy), *_emergency(policy)]
@@ -159,8 +165,7 @@ def _emergency(policy: Policy) -> Iterator[str]:
             yield f"emergency_reasons: {reason!r} is not a code: up to 32 small letters, digits and _ . : -, a letter first."
     if policy.emergency_acknowledge_minutes > policy.emergency_decide_minutes:
         yield "emergency_acknowledge_minutes: it is no longer than emergency_decide_minutes."
-    email = policy.privacy_office_email
-    if email and (not email.isprintable() or " " in email or email.count("@") != 1 or len(email) > 254):
+    if policy.privacy_office_email and not is_mail_address(policy.privacy_office_email):
         yield "privacy_office_email: this is not an e-mail address."
 
 

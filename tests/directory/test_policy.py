@@ -139,10 +139,7 @@ def test_a_document_says_all_of_a_policy() -> None:
         ({"emergency_demands": ["password"]}, "'password'"),
         ({"emergency_acknowledge_minutes": 6}, "emergency_acknowledge_minutes"),
         ({"emergency_decide_minutes": 1}, "emergency_acknowledge_minutes"),
-        *(
-            ({"privacy_office_email": wrong}, "privacy_office_email")
-            for wrong in ("privacy", "a@b@c", "a b@c", "a@b\nBcc: x@y", "a" * 250 + "@b.example", 7)
-        ),
+        *(({"privacy_office_email": wrong}, "privacy_office_email") for wrong in ("privacy", "a@b@c", "a,b@c", 7)),
     ],
 )
 def test_a_document_that_is_no_policy_is_refused_by_name(document: dict[str, Any], named: str) -> None:

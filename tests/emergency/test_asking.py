@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from carecircle import directory
+from carecircle.cli import break_glass_words
+from carecircle.emergency import report_page
 from carecircle.emergency.opening_rules import surname
 from carecircle.errors import (
     InvalidInstant,
@@ -126,6 +128,29 @@ def test_the_unit_is_the_one_somebody_works_in(in_hospital: InHospital) -> None:
         assert row.unit_id is None
 
     in_hospital(body)
+
+
+def test_a_unit_that_is_not_ones_own_is_noticed(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        c = await Clinic.open(hospital)
+        # Who works in no unit works in no other.
+        assert (await c.request(unit=c.clinic, patient=await hospital.patient())).signals == []
+        await c.works_in(c.doctor, c.ward)
+        assert (await c.request(unit=c.ward)).signals == []
+        row = await c.request(unit=c.clinic, patient=await hospital.patient())
+        assert (row.unit_id, row.signals) == (c.clinic, ["other-unit"])
+        assert await c.may(patient=row.patient_id)
+        rover = await c.breaker()
+        for unit in (c.ward, c.clinic):
+            await c.works_in(rover, unit)
+            assert (await c.request(unit=unit, provider=rover, patient=await hospital.patient())).signals == []
+
+    in_hospital(body)
+
+
+def test_every_signal_has_its_words() -> None:
+    assert break_glass_words.SIGNALS.keys() == report_page.SIGNALS.keys()
+    assert "other-unit" in report_page.SIGNALS
 
 
 def test_the_same_words_and_the_same_surname_are_noticed(in_hospital: InHospital) -> None:

@@ -12,7 +12,7 @@ from carecircle.directory.relation_service import relate
 from carecircle.emergency.downtime_service import record_downtime
 from carecircle.emergency.tables import EmergencyAccess
 from carecircle.errors import AlreadyRegistered, InvalidInstant, InvalidPeriod, InvalidRequest, ProviderNotRegistered
-from carecircle.errors.emergency import ReasonRequired
+from carecircle.errors.emergency import NotThemselves, ReasonRequired
 from carecircle.identifiers import new_id, to_text
 from carecircle.period import FOREVER
 from carecircle.restrictions.service import label
@@ -22,14 +22,14 @@ from tests.emergency.clinic import HOUR, MINUTE, Clinic
 InHospital = Callable[[Callable[[Hospital], Any]], Any]
 
 
-async def _record(c: Clinic, **said: Any) -> EmergencyAccess:
+async def _record(c: Clinic, by: str = "operator:test", **said: Any) -> EmergencyAccess:
     """From two hours ago until one hour ago, unless said otherwise."""
     now = await c.instant()
     given: dict[str, Any] = {
         "provider": c.doctor, "patient": c.patient, "reason_code": "life-threat", "words": "From the paper form.",
         "starts_at": now - 2 * HOUR, "ends_at": now - HOUR,
     } | said  # fmt: skip
-    row: EmergencyAccess = await c.do(record_downtime, **given)
+    row: EmergencyAccess = await c.do(record_downtime, by, **given)
     return row
 
 
@@ -132,5 +132,23 @@ def test_it_stands_in_nobodys_way(in_hospital: InHospital) -> None:
         await _record(c)
         row = await c.request()
         assert (row.mode, row.reopens_id, row.signals, row.two_persons) == ("provisional", None, [], False)
+
+    in_hospital(body)
+
+
+def test_a_provider_records_what_they_did_or_witnessed(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        c = await Clinic.open(hospital)
+        now = await c.instant()
+        for by, said in ((c.first, {}), (c.manager, {"witness": c.first})):
+            with pytest.raises(NotThemselves):
+                await _record(c, by=f"provider:{to_text(by)}", **said)
+        assert (await c.counts())["emergency_access"] == 0
+        own = await _record(c, by=f"provider:{to_text(c.doctor)}")
+        earlier: dict[str, Any] = {"starts_at": now - 4 * HOUR, "ends_at": now - 3 * HOUR, "witness": c.first}
+        seen = await _record(c, by=f"provider:{to_text(c.first)}", **earlier)
+        told = await _record(c, by=f"provider:{to_text(c.doctor)}", **(earlier | {"patient": await hospital.patient()}))
+        assert {one.provider_id for one in (own, seen, told)} == {c.doctor}
+        assert (seen.seconded_by_id, own.seconded_by_id) == (c.first, None)
 
     in_hospital(body)

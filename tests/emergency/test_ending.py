@@ -1,4 +1,4 @@
-"""The end of emergency access: the clinician's own word, a discharge, a relationship that has come; and asking for more."""
+"""The end of emergency access: the clinician's own word, a discharge, leaving the organization; and asking for more."""
 
 from __future__ import annotations
 
@@ -6,32 +6,38 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from carecircle.actor import Actor
-from carecircle.assignments.service import add_assignment
-from carecircle.care_teams.service import add_member, add_patient, create_team
 from carecircle.database.crypto import keyring
+from carecircle.directory.policy_service import set_policy
 from carecircle.emergency.deciding_service import approve, deny
-from carecircle.emergency.ending_service import end, end_if_related, end_on_discharge, extend
+from carecircle.emergency.ending_service import (
+    end,
+    end_on_discharge,
+    end_open_of_provider,
+    end_these,
+    extend,
+)
 from carecircle.errors import InvalidRequest
 from carecircle.errors.emergency import (
     AlreadyDecided,
+    EmergencyAccessNotFound,
     EmergencyAccessOpen,
     GrantEnded,
     NotThemselves,
     ReasonRequired,
     SelfApproval,
 )
-from carecircle.restrictions.service import label, lift, lift_suspension, object_to, suspend
+from carecircle.identifiers import new_id
 from tests.conftest import Hospital
 from tests.emergency.ward import Ward
 from tests.staffing.records import Records
 
 InHospital = Callable[[Callable[[Hospital], Any]], Any]
 HOUR = timedelta(hours=1)
+OFFICE = Actor.service("office")
 
 
 def test_who_asked_ends_it_and_nobody_else_does(in_hospital: InHospital) -> None:
@@ -202,96 +208,50 @@ def test_an_extension_may_be_denied_with_all_the_rest(in_hospital: InHospital) -
     in_hospital(body)
 
 
-async def _converted(ward: Ward, emergency: UUID) -> bool:
-    row = await ward.do(end_if_related, emergency_id=emergency)
-    assert row is None or (row.state, row.ended_because) == ("ended", "relationship")
-    return row is not None
-
-
-def test_a_relationship_that_does_it_all_ends_it(in_hospital: InHospital) -> None:
+def test_who_leaves_keeps_nothing_open(in_hospital: InHospital) -> None:
     async def body(hospital: Hospital) -> None:
         ward = await Ward.open(hospital)
-        emergency = await ward.ask()
-        assert not await _converted(ward, emergency)
-        await ward.do(add_assignment, patient=ward.patient, provider=ward.asker)
-        assert await _converted(ward, emergency)
-        decision = await ward.may()
-        assert decision.allowed
-        assert [one.kind for one in decision.bases] == ["consulting"]
-        assert [one.kind for one in await ward.notes(emergency)] == ["converted"]
-        assert await ward.hooks(emergency) == ["emergency-opened", "emergency-converted"]
-        assert not await _converted(ward, emergency)
-        with pytest.raises(GrantEnded):
-            await ward.do(end, emergency_id=emergency, provider=ward.asker)
+        other, patient, elsewhere = await hospital.provider(), ward.patient, await hospital.patient()
+        await ward.kept.duty(other, "break_glass")
+        before = await ward.ask()
+        await ward.do(end, emergency_id=before, provider=ward.asker)
+        over = await ward.kept_one(("provisional", -90, {"ends": -75}))
+        approved, stays = await ward.ask(), await ward.ask(provider=other)
+        await ward.do(approve, emergency_id=approved, approver=ward.first)
+        await ward.do(set_policy, document={"emergency_mode": "gated"})
+        waits = await ward.ask(patient=elsewhere)
+        ended = await ward.inside(end_open_of_provider, ward.asker, OFFICE)
+        assert {one.lineage_id for one in ended} == {approved, waits}
+        assert {(one.state, one.ended_because, tuple(one.scope)) for one in ended} == {("ended", "offboarded", ())}
+        assert not (await ward.may()).allowed
+        for emergency in (approved, waits):
+            assert (await ward.hooks(emergency))[-1] == "emergency-ended"
+        last = (await (await Records.open(hospital)).audit("emergency-ended"))[-1]
+        assert (last["actor"], json.loads(last["detail"])["because"]) == ("service:office", "offboarded")
+        # What was over stays as it was, and so does what another has.
+        assert [(await ward.states(one))[-1].ended_because for one in (before, over)] == ["clinician", None]
+        assert await ward.state(stays) == "provisional"
+        assert (await ward.may(provider=other)).allowed
+        assert ward.patient == patient
+        assert await ward.inside(end_open_of_provider, ward.asker, OFFICE) == []
 
     in_hospital(body)
 
 
-def test_a_relationship_that_ends_sooner_leaves_it_open(in_hospital: InHospital) -> None:
+def test_these_are_ended_and_what_is_over_is_left_alone(in_hospital: InHospital) -> None:
     async def body(hospital: Hospital) -> None:
         ward = await Ward.open(hospital)
-        emergency = await ward.ask(hours=4)
-        row = await ward.do(approve, emergency_id=emergency, approver=ward.first)
-        assignment = {"patient": ward.patient, "provider": ward.asker}
-        await ward.do(add_assignment, **assignment, ends_at=row.ends_at - timedelta(seconds=1))
-        assert not await _converted(ward, emergency)
-        await ward.do(add_assignment, **assignment, assignment_type="attending", ends_at=row.ends_at)
-        assert await _converted(ward, emergency)
-
-    in_hospital(body)
-
-
-def test_a_relationship_that_allows_less_leaves_it_open(in_hospital: InHospital) -> None:
-    async def body(hospital: Hospital) -> None:
-        ward = await Ward.open(hospital, emergency_scope=["read", "write", "order"])
-        emergency = await ward.ask(scope=("read", "order"))
-        await ward.do(approve, emergency_id=emergency, approver=ward.first)
-        team = await ward.do(create_team, name="Team")
-        await ward.do(add_member, care_team_id=team, provider=ward.asker, member_role="nurse", scope=["read"])
-        await ward.do(add_patient, care_team_id=team, patient=ward.patient)
-        assert not await _converted(ward, emergency)
-        # Two that together do it all are as good as one.
-        await ward.do(add_assignment, patient=ward.patient, provider=ward.asker, scope=["order"])
-        assert await _converted(ward, emergency)
-
-    in_hospital(body)
-
-
-def test_a_relationship_that_is_restricted_leaves_it_open(in_hospital: InHospital) -> None:
-    async def body(hospital: Hospital) -> None:
-        ward = await Ward.open(hospital, emergency_overrides=["sensitivity", "objection"])
-        team = await ward.do(create_team, name="Team")
-        await ward.do(add_member, care_team_id=team, provider=ward.asker, member_role="nurse")
-        await ward.do(add_patient, care_team_id=team, patient=ward.patient)
-        await ward.do(label, patient=ward.patient, label="PSY")
-        emergency = await ward.ask()
-        assert (await ward.may()).allowed
-        assert not await _converted(ward, emergency)
-        await ward.do(add_assignment, patient=ward.patient, provider=ward.asker)
-        objection = await ward.do(object_to, patient=ward.patient, provider=ward.asker)
-        assert not await _converted(ward, emergency)
-        assert (await ward.may()).allowed
-        await ward.do(lift, restriction_id=objection.id)
-        await ward.do(suspend, provider=ward.asker)
-        assert not await _converted(ward, emergency)
-        await ward.do(lift_suspension, provider=ward.asker)
-        assert await _converted(ward, emergency)
-
-    in_hospital(body)
-
-
-def test_a_request_that_waits_ends_when_it_is_needless(in_hospital: InHospital) -> None:
-    async def body(hospital: Hospital) -> None:
-        ward = await Ward.open(hospital, emergency_mode="gated", emergency_scope=["read", "write", "order"])
-        emergency = await ward.ask(scope=("read", "order"), hours=3)
-        row = (await ward.states(emergency))[-1]
-        assignment = {"patient": ward.patient, "provider": ward.asker}
-        assert not await _converted(ward, emergency)
-        await ward.do(add_assignment, **assignment, scope=["read"])
-        assert not await _converted(ward, emergency)
-        await ward.do(
-            add_assignment, **assignment, assignment_type="attending", scope=["read", "order"], ends_at=row.wanted_until
-        )
-        assert await _converted(ward, emergency)
+        other = await hospital.provider()
+        await ward.kept.duty(other, "break_glass")
+        denied, stays = await ward.ask(), await ward.ask(provider=other)
+        await ward.do(deny, emergency_id=denied, approver=ward.first, words="no")
+        ward.patient = await hospital.patient()
+        opened = await ward.ask()
+        over = await ward.kept_one(("provisional", -90, {"ends": -75}))
+        ended = await ward.inside(end_these, [opened, denied, over, opened], OFFICE, "merged")
+        assert [(one.lineage_id, one.state, one.ended_because) for one in ended] == [(opened, "ended", "merged")]
+        assert [await ward.state(one) for one in (denied, over, stays)] == ["denied", "provisional", "provisional"]
+        with pytest.raises(EmergencyAccessNotFound):
+            await ward.inside(end_these, [new_id()], OFFICE, "merged")
 
     in_hospital(body)

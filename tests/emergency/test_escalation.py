@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from carecircle.assignments.service import add_assignment
 from carecircle.audit import metrics
+from carecircle.directory.relation_service import relate
+from carecircle.emergency.approvers_service import Approver, record_approvers
 from carecircle.emergency.deciding_service import acknowledge, approve, ask, deny
 from carecircle.emergency.ending_service import end, extend
-from carecircle.errors.emergency import NotAnApprover
+from carecircle.errors.emergency import GrantEnded, NotAnApprover
+from carecircle.identifiers import new_id
 from tests.conftest import Hospital
 from tests.emergency.ward import InterruptedStep, Ward
 from tests.staffing.records import Records
@@ -22,6 +26,10 @@ InHospital = Callable[[Callable[[Hospital], Any]], Any]
 
 def _counted() -> float:
     return metrics.REGISTRY.get_sample_value("carecircle_emergency_undecided_total") or 0
+
+
+def _decided() -> float:
+    return metrics.REGISTRY.get_sample_value("carecircle_emergency_decision_seconds_count") or 0
 
 
 def test_who_comes_next_is_told_as_long_as_nobody_has_seen_it(in_hospital: InHospital) -> None:
@@ -67,6 +75,90 @@ def test_where_nobody_comes_next_nobody_is_told_twice(in_hospital: InHospital) -
         assert set(await ward.told(emergency, "emergency-opened")) == {ward.manager, ward.privacy}
         assert await ward.fall_due(emergency, "unacknowledged") == "nobody-next"
         assert await ward.told(emergency, "emergency-escalated") == []
+
+    in_hospital(body)
+
+
+@pytest.mark.parametrize("gone", ["suspended", "taken back", "below", "related"])
+def test_who_may_not_decide_any_more_is_not_told(in_hospital: InHospital, gone: str) -> None:
+    async def body(hospital: Hospital) -> None:
+        ward = await Ward.open(hospital)
+        leaves: dict[str, Callable[[UUID], Any]] = {
+            "suspended": ward.kept.suspend,
+            "taken back": lambda who: ward.kept.revoke(ward.duties[who]),
+            "below": lambda who: ward.kept.reports_to(who, ward.asker),
+            "related": lambda who: ward.do(relate, provider=who, patient=ward.patient, relation="family"),
+        }
+        emergency = await ward.ask()
+        await leaves[gone](ward.second)
+        with pytest.raises(NotAnApprover):
+            await ward.do(acknowledge, emergency_id=emergency, approver=ward.second)
+        # Who comes after them is looked at at once.
+        assert await ward.fall_due(emergency, "unacknowledged") == "gone"
+        assert await ward.hooks(emergency) == ["emergency-opened"]
+        assert await ward.rows(
+            "select 1 from carecircle.outbox where subject_id = :emergency and kind = 'unacknowledged'"
+            " and settled_at is null and due_at <= clock_timestamp()",
+            emergency=emergency,
+        )
+        assert await ward.fall_due(emergency, "unacknowledged") == "told"
+        assert await ward.told(emergency, "emergency-escalated") == [ward.manager]
+        assert await ward.waiting(emergency, "unacknowledged") == 0
+        # Where those who come last are gone, nobody comes next.
+        ward.patient = await hospital.patient()
+        again = await ward.ask(provider=await _other(ward))
+        await ward.kept.suspend(ward.manager)
+        outcomes = []
+        while await ward.waiting(again, "unacknowledged"):
+            outcomes.append(await ward.fall_due(again, "unacknowledged"))
+        assert outcomes[-1] == "nobody-next"
+        assert ward.manager not in await ward.told(again, "emergency-escalated")
+
+    in_hospital(body)
+
+
+async def _other(ward: Ward) -> UUID:
+    other: UUID = await ward.hospital.provider()
+    await ward.kept.duty(other, "break_glass")
+    return other
+
+
+def test_who_was_told_first_and_left_makes_nobody_be_passed_over(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        ward = await Ward.open(hospital)
+        emergency = await ward.ask()
+        await ward.kept.suspend(ward.first)
+        assert await ward.fall_due(emergency, "unacknowledged") == "told"
+        assert await ward.told(emergency, "emergency-escalated") == [ward.second]
+
+    in_hospital(body)
+
+
+def test_a_shift_that_is_over_is_told_all_the_same(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        ward = await Ward.open(hospital)
+        leaving, emergency = await hospital.provider(), await ward.ask()
+        said: dict[str, Any] = {"call_order": 2, "contact": "leaving@example.org"}
+        duty = await ward.kept.duty(leaving, "supervisor", -600, -1, **said)
+        one = Approver(provider_id=leaving, duty="supervisor", duty_id=duty, **said)
+        await ward.inside(record_approvers, emergency, [one], new_id())
+        assert await ward.fall_due(emergency, "unacknowledged") == "told"
+        assert set(await ward.told(emergency, "emergency-escalated")) == {ward.second, leaving}
+
+    in_hospital(body)
+
+
+def test_the_new_shift_is_told_when_no_decision_came(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        ward = await Ward.open(hospital)
+        emergency = await ward.ask()
+        new, below = await hospital.provider(), await hospital.provider()
+        await ward.kept.duty(new, "supervisor", contact="new@example.org", call_order=1)
+        await ward.kept.duty(below, "supervisor", contact="below@example.org", call_order=1)
+        await ward.kept.reports_to(below, ward.asker)
+        assert await ward.fall_due(emergency, "undecided") == "told"
+        assert set(await ward.told(emergency, "emergency-undecided")) == {ward.manager, ward.privacy, new}
+        await ward.do(approve, emergency_id=emergency, approver=new)
 
     in_hospital(body)
 
@@ -130,6 +222,42 @@ def test_it_is_counted_when_it_is_committed_and_not_before(in_hospital: InHospit
     in_hospital(body)
 
 
+@pytest.mark.parametrize("undone", ["inner", "outer", "none"])
+def test_a_decision_that_the_host_takes_back_is_not_counted(in_hospital: InHospital, undone: str) -> None:
+    async def body(hospital: Hospital) -> None:
+        ward = await Ward.open(hospital)
+        emergency, counted = await ward.ask(), _decided()
+        async with hospital.change() as db:
+            outer = await db.begin_nested()
+            inner = await db.begin_nested()
+            await deny(db, **ward.by, emergency_id=emergency, approver=ward.first, words="no")
+            await (inner.rollback() if undone == "inner" else inner.commit())
+            await (outer.rollback() if undone == "outer" else outer.commit())
+            assert _decided() == counted
+        assert await ward.state(emergency) == ("denied" if undone == "none" else "provisional")
+        assert _decided() == counted + (undone == "none")
+
+    in_hospital(body)
+
+
+def test_what_stands_beside_what_was_taken_back_is_counted(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        ward = await Ward.open(hospital)
+        emergency, counted = await ward.ask(), _decided()
+        said = ward.by | {"emergency_id": emergency, "approver": ward.first, "words": "no"}
+        async with hospital.change() as db:
+            undone = await db.begin_nested()
+            await deny(db, **said)
+            await undone.rollback()
+            await deny(db, **said)
+            with pytest.raises(GrantEnded):
+                await deny(db, **said)
+            assert _decided() == counted
+        assert _decided() == counted + 1
+
+    in_hospital(body)
+
+
 def test_the_privacy_offices_mailbox_is_told_when_nobody_is_there(in_hospital: InHospital) -> None:
     async def body(hospital: Hospital) -> None:
         ward = await Ward.open(hospital, office=False, privacy_office_email="privacy@example.org")
@@ -140,6 +268,29 @@ def test_the_privacy_offices_mailbox_is_told_when_nobody_is_there(in_hospital: I
         await ward.put(over, "review-due")
         assert await ward.fall_due(over, "review-due") == "told"
         assert await ward.told(over, "emergency-review-due") == ["privacy@example.org"]
+
+    in_hospital(body)
+
+
+@pytest.mark.parametrize("contact", ["", "office@example.org"])
+def test_the_mailbox_is_told_when_nobody_there_can_be_written_to(in_hospital: InHospital, contact: str) -> None:
+    async def body(hospital: Hospital) -> None:
+        ward = await Ward.open(hospital, office=False, privacy_office_email="privacy@example.org")
+        ward.duties[ward.privacy] = await ward.kept.duty(ward.privacy, "privacy_office", contact=contact)
+        office = ward.privacy if contact else "privacy@example.org"
+        emergency = await ward.ask(hours=2)
+        await ward.fall_due(emergency, "undecided")
+        assert set(await ward.told(emergency, "emergency-undecided")) == {ward.manager, office}
+        over = await ward.kept_one(("provisional", -90, {"ends": -75}))
+        await ward.put(over, "review-due")
+        await ward.fall_due(over, "review-due")
+        assert await ward.told(over, "emergency-review-due") == [office]
+        # An extension that no supervisor is there for goes where such a request does.
+        await ward.do(approve, emergency_id=emergency, approver=ward.first)
+        for who in (ward.first, ward.second):
+            await ward.kept.revoke(ward.duties[who])
+        await ward.do(extend, emergency_id=emergency, provider=ward.asker, reason_code="transfer", hours=2)
+        assert set(await ward.told(emergency, "emergency-extension-asked")) == {ward.manager, office}
 
     in_hospital(body)
 

@@ -88,6 +88,21 @@ def test_everything_is_counted_once(in_hospital: InHospital) -> None:
     in_hospital(body)
 
 
+def test_what_ended_because_somebody_left_did_not_expire(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        kept = await Kept.open(hospital)
+        asker = await hospital.provider()
+        for because in ("offboarded", "merged", "parted"):
+            left = ("ended", -20, {"ended_because": because})
+            await kept.access(asker, await hospital.patient(), ("provisional", -30, {}), left)
+        await kept.access(asker, await hospital.patient(), ("provisional", -40, {"ends": -25}))
+        async with hospital.change() as db:
+            found = await figures(db, **kept.of)
+        assert (found.asked, found.expired_undecided, found.converted) == (4, 1, 0)
+
+    in_hospital(body)
+
+
 def test_the_policy_of_that_time_says_what_was_late(in_hospital: InHospital) -> None:
     async def body(hospital: Hospital) -> None:
         kept = await Kept.open(hospital)

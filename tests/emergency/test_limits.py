@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from carecircle.directory.duty_service import end_duty
+from carecircle.emergency.deciding_service import approve
 from tests.conftest import Hospital
 from tests.emergency.clinic import HOUR, MINUTE, Clinic
 
@@ -41,6 +42,56 @@ def test_more_than_is_usual_opens_and_needs_two(in_hospital: InHospital, limit: 
         for one in (*earlier, row, other):
             await c.earlier(one, waits.get(limit, 61 * MINUTE))
         assert not (await c.request(patient=await hospital.patient())).two_persons
+
+    in_hospital(body)
+
+
+def test_more_than_is_usual_does_not_open_as_asked_before_two_approved(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        c = await Clinic.open(hospital)
+        await c.policy(emergency_mode="immediate", emergency_open_at_once=1, emergency_scope=["read", "write"])
+        wide: dict[str, Any] = {"scope": ("read", "write")}
+        row = await c.request(patient=await hospital.patient(), **wide)
+        assert (row.mode, row.scope, row.two_persons) == ("immediate", ["read", "write"], False)
+        row = await c.request(**wide)
+        assert (row.mode, row.scope, row.two_persons) == ("provisional", ["read"], True)
+        assert row.ends_at == row.asked_at + 15 * MINUTE
+        assert {"unacknowledged", "undecided"} <= {one[0] for one in await c.due(row.lineage_id)}
+        assert await c.may()
+        await c.do(approve, emergency_id=row.lineage_id, approver=c.first)
+        assert not await c.may(action="write")
+        await c.do(approve, emergency_id=row.lineage_id, approver=c.second)
+        assert await c.may(action="write")
+        # What waits anyhow goes on waiting.
+        await c.policy(emergency_mode="gated", emergency_open_at_once=1)
+        row = await c.request(patient=await hospital.patient())
+        assert (row.mode, row.two_persons) == ("gated", True)
+
+    in_hospital(body)
+
+
+def test_an_office_nobody_can_write_to_is_told_at_its_mailbox(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        c = await Clinic.open(hospital)
+        mailbox = "privacy@hospital.example"
+        await c.policy(privacy_office_email=mailbox, emergency_open_at_once=1)
+        await c.request(patient=await hospital.patient())
+        more = await c.request(patient=await hospital.patient())
+        assert await c.told(more.lineage_id) == ["first@hospital.example", "office@hospital.example"]
+        await c.do(end_duty, duty_id=c.duties[c.office].id)
+        await c.duty(c.office, "privacy_office")
+        more = await c.request(patient=await hospital.patient())
+        assert more.two_persons
+        assert await c.told(more.lineage_id) == ["first@hospital.example", mailbox]
+        for who in (c.first, c.second, c.everywhere):
+            await c.do(end_duty, duty_id=c.duties[who].id)
+        row = await c.request(provider=await c.breaker())
+        assert (row.two_persons, row.signals) == (False, ["nobody-on-duty"])
+        assert await c.told(row.lineage_id) == ["manager@hospital.example", mailbox]
+        # One of them who can be written to is enough.
+        await c.duty(await hospital.provider(), "privacy_office", contact="office@hospital.example")
+        row = await c.request(provider=await c.breaker())
+        assert await c.told(row.lineage_id) == ["manager@hospital.example", "office@hospital.example"]
 
     in_hospital(body)
 

@@ -16,12 +16,15 @@ from sqlalchemy import text
 
 from carecircle import directory
 from carecircle.assignments.service import add_assignment
+from carecircle.cli.break_glass_words import ENDED
+from carecircle.emergency.concern_service import Concern
 from carecircle.emergency.report import Report
 from carecircle.emergency.report_page import as_html, content_security_policy, file_name
 from carecircle.emergency.report_service import report
 from carecircle.emergency.timeline import lasted, timeline
 from carecircle.errors.emergency import EmergencyAccessNotFound
 from carecircle.identifiers import new_id, to_text
+from carecircle.notices.service import put
 from tests.conftest import Hospital
 from tests.emergency.kept import Kept
 
@@ -34,9 +37,11 @@ async def named(hospital: Hospital, name: str) -> UUID:
         return await directory.register_provider(db, name=name, organization_id=hospital.organization, actor="test")
 
 
-async def written(kept: Kept, emergency: UUID) -> Report:
+async def written(kept: Kept, emergency: UUID, concern: Concern = "privacy-office") -> Report:
     async with kept.hospital.change() as db:
-        return await report(db, emergency_id=emergency, auditor=kept.hospital.circle.auditor, **kept.by)
+        return await report(
+            db, emergency_id=emergency, auditor=kept.hospital.circle.auditor, concern=concern, **kept.by
+        )
 
 
 class Case:
@@ -294,6 +299,91 @@ def test_what_was_used_in_a_downtime_says_so(in_hospital: InHospital) -> None:
         assert re.search(r"Witness</th><td>Wanda", page)
         assert "Recorded at" in page
         assert "never opened here" in page
+
+    in_hospital(body)
+
+
+def test_a_question_about_another_instant_opens_nothing(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        case = await open_case(hospital)
+        kept = case.kept
+        asked: tuple[dict[str, Any], ...] = (
+            {"as_of": kept.at(-20)}, {"as_of": kept.at(60)}, {"believed_at": kept.at(0)}, {"as_of": kept.at(0)},
+        )  # fmt: skip
+        for said in asked:
+            decision = await hospital.circle.access.check(case.asker, "read", case.patient, **said, **kept.by)
+            assert decision.allowed or "believed_at" in said
+        found = await written(kept, case.emergency)
+        assert len(found.opened) == 3  # two of the case, and what was asked about now by the host's clock
+        assert [one.as_of for one in found.supposed][:2] == [kept.at(-20), kept.at(60)]
+        assert not {one.id for one in found.supposed} & {one.id for one in found.opened}
+        page = as_html(found)
+        assert "<dd>3 times</dd>" in page
+        assert "are not counted as openings" in page
+        assert "are not counted as openings" not in as_html(await written(kept, (await quiet(kept))))
+
+    in_hospital(body)
+
+
+async def quiet(kept: Kept) -> UUID:
+    """An access that nothing was opened by."""
+    return await kept.access(
+        await kept.hospital.provider(), await kept.hospital.patient(), ("provisional", -3, {"ends": 12})
+    )
+
+
+def test_each_is_told_what_is_theirs_to_know(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        kept = await Kept.open(hospital)
+        patient, reviewer = await hospital.patient(), await named(hospital, "Paula Reviewer")
+        await kept.label(patient, "SUD")
+        emergency = await kept.access(
+            await hospital.provider(), patient, ("provisional", -30, {"ends": -15}),
+            ("reviewed", -10, {"verdict": "escalated", "reviewed_by_id": reviewer}),
+            signals=["vip"], review_due_at=kept.at(24 * 60 - 30),
+        )  # fmt: skip
+        await kept.note(emergency, "reviewed", reviewer, "Never told to anybody else")
+        async with hospital.change() as db:
+            for kind in ("review-due", "email:emergency-review-due", "undecided"):
+                await put(db, hospital.organization, kind, subject_id=emergency, due_at=kept.at(-2), entry_id=new_id())
+        secrets = {
+            "label": ("labelled as a VIP", "substance use disorder", "42 CFR", "eview due"),
+            "review": ("Paula Reviewer", "scalated", "Never told to anybody else", to_text(reviewer)),
+        }
+        wanted: tuple[tuple[Concern, set[str]], ...] = (
+            ("requester", set()), ("approver", {"eview due", "labelled as a VIP"}),
+            ("privacy-office", {one for kind in secrets.values() for one in kind} - {to_text(reviewer)}),
+        )  # fmt: skip
+        for concern, seen in wanted:
+            found = await written(kept, emergency, concern)
+            page, shown = as_html(found), found.as_json()
+            assert {one for kind in secrets.values() for one in kind if one in page} == seen, concern
+            assert [mark.text for mark in timeline(found).marks][-1].startswith("Reviewed")
+            told = json.dumps(shown)
+            for one in secrets["review"]:
+                assert (one in told) == (concern == "privacy-office"), (concern, one)
+            assert shown["emergency"]["state"] == "reviewed"
+            assert (shown["emergency"]["signals"] is None) == (concern == "requester")
+            assert (shown["emergency"]["review_due_at"] is None) == (concern == "requester")
+            assert (shown["disclosure"] is not None) == (concern == "privacy-office")
+            assert len(shown["deliveries"]) == (1 if concern == "requester" else 3)
+
+    in_hospital(body)
+
+
+@pytest.mark.parametrize(
+    ("because", "said"),
+    [("offboarded", "who had asked has left"), ("merged", "the requester's own"), ("parted", "was taken back")],
+)
+def test_why_it_ended_is_said(in_hospital: InHospital, because: str, said: str) -> None:
+    async def body(hospital: Hospital) -> None:
+        kept = await Kept.open(hospital)
+        emergency = await kept.access(
+            await hospital.provider(), await hospital.patient(),
+            ("provisional", -30, {}), ("ended", -20, {"ended_because": because}),
+        )  # fmt: skip
+        assert said in timeline(await written(kept, emergency)).marks[-1].text
+        assert because in ENDED
 
     in_hospital(body)
 

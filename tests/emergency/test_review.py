@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -9,6 +11,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
+from carecircle.audit.refusal import refusals_recorded
+from carecircle.directory.relation_service import relate
+from carecircle.emergency.concern_service import concern_of, naming
 from carecircle.emergency.reading_service import deliveries_of, notes_of, show, to_review
 from carecircle.emergency.review_service import review
 from carecircle.emergency.rules import VERDICTS
@@ -22,6 +27,8 @@ from carecircle.errors.emergency import (
     OwnReview,
 )
 from carecircle.identifiers import new_id, to_text
+from carecircle.staffing.merge_service import merge_patients
+from tests.api.clinic import entries
 from tests.conftest import Hospital
 from tests.emergency.kept import Kept
 
@@ -193,5 +200,106 @@ def test_a_verdict_is_one_of_three(in_hospital: InHospital) -> None:
                         db, emergency_id=emergency, reviewer=reviewer, verdict=verdict, words="x" * 4001, **kept.by
                     )
                 await review(db, emergency_id=emergency, reviewer=reviewer, verdict=verdict, **kept.by)
+
+    in_hospital(body)
+
+
+def test_who_is_related_to_the_patient_neither_reviews_it_nor_reads_of_it(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        kept = await Kept.open(hospital)
+        asker, relative, other = [await hospital.provider() for _ in range(3)]
+        patient, another = await hospital.patient(), await hospital.patient()
+        for one in (relative, other):
+            await kept.duty(one, "privacy_office")
+        emergency = await kept.access(asker, patient, ("provisional", -30, {"ends": -15}))
+        async with hospital.change() as db:
+            for one, whose in ((relative, patient), (other, another)):
+                await relate(db, provider=one, patient=whose, relation="family", **kept.by)
+        async with hospital.change() as db:
+            concerns = [
+                await concern_of(db, emergency_id=emergency, provider=one, **kept.of) for one in (relative, other)
+            ]
+            assert concerns == [None, "privacy-office"]
+            with pytest.raises(OwnReview, match="related"):
+                await review(db, emergency_id=emergency, reviewer=relative, verdict="justified", **kept.by)
+        async with hospital.change() as db:
+            done = await review(db, emergency_id=emergency, reviewer=other, verdict="justified", **kept.by)
+            assert done.state == "reviewed"
+
+    in_hospital(body)
+
+
+def test_who_is_put_on_record_as_related_meanwhile_does_not_review(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        kept = await Kept.open(hospital)
+        relative, patient = await hospital.provider(), await hospital.patient()
+        await kept.duty(relative, "privacy_office")
+        emergency = await kept.access(await hospital.provider(), patient, ("provisional", -30, {"ends": -15}))
+
+        async def reviewed() -> None:
+            async with hospital.change() as db:
+                await review(db, emergency_id=emergency, reviewer=relative, verdict="justified", **kept.by)
+
+        async with hospital.change() as db:
+            await relate(db, provider=relative, patient=patient, relation="family", **kept.by)
+            waiting = asyncio.create_task(reviewed())
+            await asyncio.sleep(0.5)
+            assert not waiting.done()
+        with pytest.raises(OwnReview):
+            await waiting
+
+    in_hospital(body)
+
+
+def test_a_review_meanwhile_of_a_merge_stays_with_the_survivor(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        kept = await Kept.open(hospital)
+        asker, reviewer = await hospital.provider(), await hospital.provider()
+        gone, survivor = await hospital.patient(), await hospital.patient()
+        await kept.duty(reviewer, "privacy_office")
+        emergency = await kept.access(asker, gone, ("provisional", -30, {"ends": -15}))
+
+        async def reviewed() -> UUID:
+            async with hospital.change() as db:
+                row = await review(db, emergency_id=emergency, reviewer=reviewer, verdict="justified", **kept.by)
+                return row.patient_id
+
+        async with hospital.change() as db:
+            await merge_patients(db, patient=gone, into=survivor, **kept.by)
+            waiting = asyncio.create_task(reviewed())
+            await asyncio.sleep(0.5)
+            assert not waiting.done()
+        assert await waiting == survivor
+        async with hospital.change() as db:
+            rows = await db.execute(
+                text(
+                    "select state, patient_id from carecircle.emergency_access"
+                    " where lineage_id = :id and superseded_at = 'infinity' order by starts_at"
+                ),
+                {"id": emergency},
+            )
+            assert rows.all() == [("provisional", survivor), ("reviewed", survivor)]
+
+    in_hospital(body)
+
+
+def test_the_entry_of_a_refusal_names_the_access_and_its_people(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        kept = await Kept.open(hospital)
+        asker, reviewer, patient = await hospital.provider(), await hospital.provider(), await hospital.patient()
+        emergency = await kept.access(asker, patient, ("provisional", -30, {"ends": -15}))
+        said: dict[str, Any] = {"reviewer": reviewer, "verdict": "justified", **kept.by}
+        for one, error in ((emergency, NotAReviewer), (new_id(), EmergencyAccessNotFound)):
+            async with hospital.change() as db:
+                with pytest.raises(error):
+                    async with refusals_recorded(db, **kept.by), naming(db, emergency_id=one, **kept.of):
+                        await review(db, emergency_id=one, **said)
+        found, unknown = await entries(hospital, "refusal")
+        assert (found["code"], found["provider_id"], found["patient_id"]) == ("not-a-reviewer", asker, patient)
+        assert json.loads(found["detail"]) == {"emergency": to_text(emergency)}
+        assert (unknown["code"], unknown["provider_id"], unknown["patient_id"]) == (
+            "emergency-access-not-found", None, None,
+        )  # fmt: skip
+        assert not unknown["detail"] or "emergency" not in unknown["detail"]
 
     in_hospital(body)

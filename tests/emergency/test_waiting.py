@@ -6,24 +6,37 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from carecircle.directory.relation_service import relate
-from carecircle.emergency.deciding_service import deny
+from carecircle.emergency.deciding_service import approve, deny
+from carecircle.emergency.ending_service import end, end_on_discharge
 from carecircle.emergency.opening_rules import Asked, reopened
+from carecircle.emergency.rows import states_of
+from carecircle.emergency.tables import EmergencyAccess
+from carecircle.emergency.value import opened_as_asked
 from carecircle.errors.emergency import (
     EmergencyAccessOpen,
 )
-from carecircle.identifiers import new_id
+from carecircle.identifiers import new_id, parse_id
 from carecircle.period import FOREVER
 from carecircle.restrictions.service import label
+from tests.api.glass import Glass
+from tests.api.test_break_glass import on_glass
+from tests.api.test_live import listening
 from tests.conftest import Hospital
 from tests.emergency.clinic import HOUR, MINUTE, Clinic
 
 SECOND = timedelta(seconds=1)
 
 InHospital = Callable[[Callable[[Hospital], Any]], Any]
+
+
+async def last_state(c: Clinic, emergency_id: UUID) -> EmergencyAccess:
+    async with c.hospital.change() as db:
+        return (await states_of(db, c.hospital.organization, emergency_id))[-1]
 
 
 def test_a_gated_request_waits_and_opens_nothing(in_hospital: InHospital) -> None:
@@ -128,6 +141,76 @@ def test_what_was_denied_is_asked_again_only_to_wait(in_hospital: InHospital) ->
         assert not await c.may()
 
     in_hospital(body)
+
+
+@pytest.mark.parametrize("how", ["clinician", "discharge"])
+def test_no_end_of_what_waits_undoes_a_denial(in_hospital: InHospital, how: str) -> None:
+    async def body(hospital: Hospital) -> None:
+        c = await Clinic.open(hospital)
+        # Both what was denied, and what nobody decided about.
+        denied, forgotten = await c.request(), await c.request(patient=await hospital.patient())
+        await c.do(deny, emergency_id=denied.lineage_id, approver=c.first, words="Not yours.")
+        await c.earlier(forgotten, 20 * MINUTE)
+        for last in (denied, forgotten):
+            for _ in range(3):
+                row = await c.request(patient=last.patient_id)
+                assert (row.state, row.reopens_id) == ("requested", last.lineage_id)
+                if how == "clinician":
+                    await c.do(end, emergency_id=row.lineage_id, provider=c.doctor)
+                else:
+                    await c.do(end_on_discharge, patient=last.patient_id)
+                last = row
+            assert not await c.may(patient=last.patient_id)
+        # What settles it is a decision: who was let in at last, and ended that, asks as ever.
+        row = await c.request()
+        await c.do(approve, emergency_id=row.lineage_id, approver=c.first)
+        await c.do(end, emergency_id=row.lineage_id, provider=c.doctor)
+        assert (await c.request()).mode == "provisional"
+
+    in_hospital(body)
+
+
+def test_what_waited_and_is_over_came_to_nothing_when_it_ended() -> None:
+    asked_at = datetime(2026, 1, 31, 8, tzinfo=UTC)
+    patient, quarter, ended_at = new_id(), 15 * MINUTE, asked_at + MINUTE
+    waited = Asked(
+        new_id(), patient, "ended", "gated", asked_at, None, ended_at, FOREVER, False, None, "clinician"
+    )  # fmt: skip
+    again = replace(waited, mode="provisional", opened_at=asked_at, reopens_id=new_id())
+    for because in ("clinician", "discharge", "relationship", "offboarded"):
+        for one in (waited, again):
+            ended = replace(one, ended_because=because)
+            assert reopened([ended], patient, ended_at, quarter) == one.emergency_id
+            assert reopened([ended], patient, ended_at + 24 * HOUR, quarter) is None
+            assert reopened([replace(ended, decided=True)], patient, ended_at, quarter) is None
+    fresh = replace(again, reopens_id=None)
+    assert reopened([fresh], patient, ended_at, quarter) is None
+
+
+def test_what_opened_as_asked_comes_up_to_whoever_may_deny_it(in_hospital: InHospital) -> None:
+    async def work(glass: Glass) -> None:
+        c = glass.clinic
+        await c.policy(emergency_mode="immediate")
+        stranger = await c.breaker()
+        async with listening(glass, c.first) as first, listening(glass, stranger) as other:
+            one = await glass.opened()
+            told = await first.next()
+            assert (told["id"], told["state"], told["decide_by"]) == (one, "provisional", None)
+            async with listening(glass, c.second) as later:
+                assert await later.next() == told
+            row = await last_state(c, parse_id(one))
+            assert opened_as_asked(row, row.starts_at)
+            assert not opened_as_asked(row, row.ends_at)
+            await c.do(deny, emergency_id=row.lineage_id, approver=c.first, words="Not yours.")
+            assert (await first.next())["state"] == "denied"
+            row = await last_state(c, row.lineage_id)
+            assert not opened_as_asked(row, row.starts_at)
+            await c.policy()
+            waiting = await c.request(patient=await c.hospital.patient())
+            assert not opened_as_asked(waiting, waiting.starts_at)
+            assert other.events.empty()
+
+    on_glass(in_hospital, work)
 
 
 def test_ending_it_oneself_stops_no_clock() -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import select, text
 
 from carecircle.access.decision import AccessDecision
 from carecircle.actor import acting_as
+from carecircle.database.session import enter_tenant
 from carecircle.directory.policy_service import set_policy
 from carecircle.emergency.escalation_service import relationship, review_due, unacknowledged, undecided
 from carecircle.emergency.opening_service import request
@@ -71,6 +72,11 @@ class Ward:
     async def do(self, change: Any, /, **said: Any) -> Any:
         async with self.hospital.change() as db:
             return await change(db, **(self.by | said))
+
+    async def inside(self, change: Any, /, *said: Any) -> Any:
+        """What another room does in a transaction of its own, with the organization next to the session."""
+        async with self.hospital.change() as db:
+            return await change(db, await enter_tenant(db, self.hospital.organization), *said)
 
     async def ask(self, **said: Any) -> UUID:
         """Ask for emergency access, for a day of reading unless said otherwise; its id."""

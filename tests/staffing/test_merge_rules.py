@@ -1,4 +1,4 @@
-"""What becomes of coverage for both patients, what is over when they are parted, and how long many facts take. Pure."""
+"""What becomes of coverage and relations for both patients, what is over when they are parted, how long it takes. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from carecircle.identifiers import new_id
 from carecircle.period import Period
-from carecircle.staffing.merging_rules import Cover, Direct, Held, Said, carry, cut, lost, widened
+from carecircle.staffing.merging_rules import Cover, Direct, Held, Piece, Related, Said, carry, cut, lost, widened
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -89,3 +89,28 @@ def test_three_thousand_primaries_meet_three_thousand_in_a_moment() -> None:
     changed = [one.became for row in gone for one in carry("direct-assignment", row, held)[1]]
     assert time.process_time() - began < 1
     assert changed == ["demoted"] * 3000
+
+
+def related(first: float, last: float, relation: str) -> Related:
+    return Related(new_id(), hours(first, last), hours(first, last), ("x",), relation=relation)
+
+
+@pytest.mark.parametrize(
+    ("gone", "into", "became"),
+    [
+        ("self", "family", "stricter"),
+        ("self", "household", "stricter"),
+        ("family", "household", "stricter"),
+        ("self", "self", "shortened"),
+        ("family", "self", "shortened"),
+        ("household", "self", "shortened"),
+        ("household", "family", "shortened"),
+    ],
+)
+def test_of_two_relations_the_stricter_holds_while_both_do(gone: str, into: str, became: str) -> None:
+    given, kept = related(0, 4, gone), related(2, 9, into)
+    pieces, changed = carry("personal-relation", given, [kept])
+    assert [one.became for one in changed] == [became]
+    assert pieces[0] == Piece(given.id, hours(0, 2))
+    theirs = [(one.period, one.relation) for one in widened(kept, pieces[1:])]
+    assert theirs == ([(hours(2, 4), gone), (hours(4, 9), None)] if became == "stricter" else [(hours(2, 9), None)])

@@ -51,7 +51,7 @@ async def record_refusal(
 
     The entry's patient and provider are those the caller names, else those the error knows. Where the error knows who was
     wanted, the provider is that one, and the detail says who is `present` instead. The detail of broken rules has their
-    codes, never their sentences.
+    codes, never their sentences; an error about an emergency access (`emergency_id`) is recorded with its id.
     """
     if isinstance(error, PrimaryAlreadyAssigned):
         metrics.CONSTRAINT_VIOLATIONS.inc()
@@ -63,6 +63,8 @@ async def record_refusal(
         if provider_id:
             detail["present"] = to_text(provider_id)
         provider_id = wanted
+    if emergency_id := known.get("emergency_id"):
+        detail["emergency"] = to_text(emergency_id)
     if isinstance(error, RulesViolated) and error.violations:
         detail["violations"] = " ".join(dict.fromkeys(violation.code for violation in error.violations))
     entry = Entry(

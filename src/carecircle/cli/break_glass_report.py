@@ -103,6 +103,10 @@ def _lines(found: Report, told: Told) -> list[str]:
     times = f"opened {counted(len(found.opened), 'time')}" if found.opened else "never opened by it"
     if not one.downtime:
         lines.append(labelled("record", f"{times}; it could have been for {lasted(found.seconds_open)}"))
+    if found.supposed:
+        lines.append(
+            labelled("", f"{counted(len(found.supposed), 'question')} about another instant; that opens nothing")
+        )
     lines.append("")
     drawn = timeline(found).marks
     widest = max((len(mark.after) for mark in drawn), default=0)

@@ -46,6 +46,7 @@ SIGNALS = {
     "not-attested": "not attested",
     "reopened": "asked again after nobody decided, or after a denial",
     "no-unit": "asked from no unit",
+    "other-unit": "asked from a unit they do not work in",
 }
 FOR_WHO_ASKS = frozenset({"nobody-on-duty", "reopened"})
 """What stands out that is told to whoever asked; the rest is for whoever decides."""
@@ -54,6 +55,9 @@ ENDED = {
     "discharge": "with the patient's discharge",
     "relationship": "because the patient's circle lets them in now",
     "expired": "by its time",
+    "offboarded": "because whoever asked for it has left",
+    "merged": "because since a merge it is the record of whoever asked",
+    "parted": "because a merge of the patient's records was taken back",
 }
 SAID = {
     "acknowledged": "{who} has seen it",

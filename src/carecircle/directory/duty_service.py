@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -23,11 +22,11 @@ from carecircle.errors import InvalidPeriod, InvalidRequest
 from carecircle.errors.emergency import DutyNotFound
 from carecircle.identifiers import OrganizationId, new_id, to_text
 from carecircle.period import FOREVER, Period, show, usable
+from carecircle.policy import is_mail_address
 
 DutyKind = Literal["supervisor", "duty_manager", "privacy_office", "break_glass"]
 DUTIES: tuple[DutyKind, ...] = get_args(DutyKind)
 _TURN = UUID(bytes=b"enrol-into-duty\0")  # whom those queue for who enrol everybody of a role, in every organization
-_ADDRESS = re.compile(r"[^\s@<>()\[\],;:\\\"]{1,64}@[^\s@<>()\[\],;:\\\"]{1,189}")
 _LONGEST_ORDER = 1000
 
 
@@ -195,7 +194,7 @@ async def duties(
 
 def require_contact(contact: str) -> None:
     """Raises InvalidRequest for what is neither empty nor one plain e-mail address, without repeating it."""
-    if contact and not (contact.isprintable() and _ADDRESS.fullmatch(contact)):
+    if contact and not is_mail_address(contact):
         raise InvalidRequest("A contact is an e-mail address, such as ward7@hospital.example, or empty.")
 
 

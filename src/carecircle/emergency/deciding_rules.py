@@ -1,4 +1,4 @@
-"""What an approval gives, as pure rules: for how long, and to do what, of what was asked and policy allows."""
+"""What an approval gives, as pure rules: for how long, to do what and despite what, of what was asked and policy allows."""
 
 from __future__ import annotations
 
@@ -31,3 +31,8 @@ def approved_scope(policy: Policy, wanted: Sequence[str], narrower: Sequence[str
     if not scope:
         raise InvalidRequest("The policy allows emergency access to do none of this; deny the request instead.")
     return scope
+
+
+def approved_despite(policy: Policy, despite: Sequence[str]) -> list[str]:
+    """The kinds of restriction that approved access overrides: those it did when it was asked for, if policy still says so."""
+    return [one for one in despite if one in policy.emergency_overrides]

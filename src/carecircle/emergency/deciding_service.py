@@ -16,13 +16,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from carecircle.actor import Actor, actor_of, organization_of
 from carecircle.audit import metrics
 from carecircle.audit.entry import append
+from carecircle.database.crypto import keyring
 from carecircle.database.session import enter_tenant, one_change
 from carecircle.directory.policy_service import policy_at
 from carecircle.directory.service import AnyId, resolve_provider
 from carecircle.emergency.acting import require_self
-from carecircle.emergency.approvers_service import require_may_decide, tell
+from carecircle.emergency.approvers_service import may_decide_about, require_may_decide, tell
 from carecircle.emergency.counting_service import once_committed
-from carecircle.emergency.deciding_rules import approved_scope, approved_until
+from carecircle.emergency.deciding_rules import approved_despite, approved_scope, approved_until
+from carecircle.emergency.facts_service import require_may_have
 from carecircle.emergency.noting_service import note
 from carecircle.emergency.opening_rules import require_words
 from carecircle.emergency.rows import entry_about, in_turn, step
@@ -48,7 +50,11 @@ async def approve(
     """Approve what was asked, or less: for so many `hours` from its opening, or with fewer actions; where time was added to
     it, approve that time. Neither more than was asked nor more than policy allows is ever given.
 
-    Where two persons are needed, the first approval changes nothing but what is left to approve: the second gives it.
+    Where two persons are needed, the first approval changes nothing but what is left to approve: the second gives it. Where
+    the first may decide no more by then, the second is the first.
+
+    What would refuse the request refuses its approval too: MayNotBreakGlass when the duty was taken back since (the shift may
+    be over), EmergencyAccessRefused, OwnRecord. Policy as of now may override less than it did, never more.
 
     Raises AlreadyDecided when nothing is left to approve, GrantEnded after its end by the database's clock, SelfApproval for
     the requester and for the same person twice, NotAnApprover, NotThemselves, InvalidPeriod when the hours are over already,
@@ -62,6 +68,10 @@ async def approve(
         if row.state == "approved" and not extending:
             raise AlreadyDecided
         policy = await policy_at(db, tenant, now)
+        despite = approved_despite(policy, row.despite)
+        await require_may_have(
+            db, tenant, keyring(), row.provider_id, row.patient_id, now, despite=despite, asked_at=row.asked_at
+        )
         opened_at = row.opened_at or now
         until = approved_until(policy, opened_at, row.wanted_until, hours)
         given = approved_scope(policy, row.scope if extending else row.wanted_scope, scope)
@@ -72,7 +82,7 @@ async def approve(
             raise InvalidPeriod("So many hours from its opening are over already; give it longer, or deny it.")
         if extending and until <= row.ends_at:
             raise InvalidRequest("An extension is approved for longer than the access lasts already; else it lapses.")
-        first = await _first_of_two(db, tenant, row) if row.two_persons else None
+        first = await _first_of_two(db, tenant, row, now) if row.two_persons else None
         if row.two_persons and first is None:
             if not extending:
                 following = await step(
@@ -87,7 +97,7 @@ async def approve(
         code = "emergency-extended" if extending else "emergency-approved"
         following = await step(
             db, row, now, who, code, until=until, detail=said,
-            state="approved", scope=given, opened_at=opened_at, decided_by_id=approver_id, seconded_by_id=first,
+            state="approved", scope=given, despite=despite, opened_at=opened_at, decided_by_id=approver_id, seconded_by_id=first,
             decided_at=row.decided_at or now, wanted_until=until if extending else row.wanted_until,
         )  # fmt: skip
         _count(db, row, now)
@@ -207,12 +217,20 @@ def _count(db: AsyncSession, row: EmergencyAccess, now: datetime) -> None:
         once_committed(db, lambda: metrics.EMERGENCY_DECISION_SECONDS.observe(seconds))
 
 
-async def _first_of_two(db: AsyncSession, tenant: OrganizationId, row: EmergencyAccess) -> UUID | None:
-    """Who has approved, as the first of two, what is still to be approved."""
+async def _first_of_two(db: AsyncSession, tenant: OrganizationId, row: EmergencyAccess, now: datetime) -> UUID | None:
+    """Who has approved, as the first of two, what is still to be approved, and may still decide about it."""
+    for one in await _approved_by(db, tenant, row):
+        if one is not None and await may_decide_about(db, tenant, [row], one, now):
+            return one
+    return None
+
+
+async def _approved_by(db: AsyncSession, tenant: OrganizationId, row: EmergencyAccess) -> list[UUID | None]:
+    """Everybody who has approved what is still to be approved, in their order."""
     if not extension_pending(row):
-        return row.seconded_by_id
+        return [row.seconded_by_id]
     # An extension leaves the state as it is until it is given: its first approval is a note since it was asked for.
-    return await db.scalar(
+    found = await db.scalars(
         select(EmergencyNote.provider_id)
         .where(
             EmergencyNote.organization_id == tenant,
@@ -220,9 +238,9 @@ async def _first_of_two(db: AsyncSession, tenant: OrganizationId, row: Emergency
             EmergencyNote.kind == "decided",
             EmergencyNote.recorded_at >= row.starts_at,
         )
-        .order_by(EmergencyNote.recorded_at)
-        .limit(1)
+        .order_by(EmergencyNote.recorded_at, EmergencyNote.id)
     )
+    return list(found)
 
 
 async def _second_extension(

@@ -14,6 +14,7 @@ from carecircle.database.crypto import keyring
 from carecircle.database.session import enter_tenant, lock_patient, one_change, take_turns
 from carecircle.directory.policy_service import policy_at
 from carecircle.directory.service import AnyId, resolve_patient, resolve_provider
+from carecircle.emergency.acting import require_self
 from carecircle.emergency.approvers_service import tell
 from carecircle.emergency.facts_service import standing
 from carecircle.emergency.opening_rules import require_reason
@@ -22,6 +23,7 @@ from carecircle.emergency.rows import entry_about
 from carecircle.emergency.rules import review_due
 from carecircle.emergency.tables import EmergencyAccess
 from carecircle.errors import AlreadyRegistered, InvalidPeriod, InvalidRequest
+from carecircle.errors.emergency import NotThemselves
 from carecircle.identifiers import OrganizationId, new_id, to_text
 from carecircle.notices.service import put
 from carecircle.period import FOREVER, Period, show, usable
@@ -45,10 +47,12 @@ async def record_downtime(
     """Record that this provider used this patient's record from `starts_at` until `ends_at`, when nobody could be asked.
 
     It grants nothing, then or now; it is marked as of downtime and is reviewed, the clock running from now. `witness` is a
-    provider who was there: they are kept as the second person, and do not review it. Returns the state that is left, ended.
+    provider who was there: they are kept as the second person, and do not review it. A provider records what they did or
+    witnessed themselves. Returns the state that is left, ended.
 
-    Raises InvalidPeriod unless the period is over, AlreadyRegistered when one of these two that overlaps it is on record,
-    InvalidRequest for a witness who is the provider, ReasonRequired, ProviderNotRegistered, PatientNotRegistered.
+    Raises NotThemselves for a provider who neither did nor witnessed it, InvalidPeriod unless the period is over,
+    AlreadyRegistered when one of these two that overlaps it is on record, InvalidRequest for a witness who is the provider,
+    ReasonRequired, ProviderNotRegistered, PatientNotRegistered.
     """
     who = actor_of(actor)
     period = Period(usable(starts_at), usable(ends_at))
@@ -58,6 +62,7 @@ async def record_downtime(
         witness_id = None if witness is None else await resolve_provider(db, tenant, witness)
         if witness_id == provider_id:
             raise InvalidRequest("A witness is somebody else than the provider.")
+        _require_there(who, provider_id, witness_id)
         patient_id = await resolve_patient(db, tenant, patient)
         await lock_patient(db, tenant, patient_id)
         now = await take_turns(db, tenant, provider_id)
@@ -89,6 +94,16 @@ async def record_downtime(
         await put(db, tenant, "review-due", subject_id=left.lineage_id, due_at=due_at, entry_id=entry.id)
         await tell(db, tenant, left.lineage_id, [], entry.id, now, event=EVENT)
         return left
+
+
+def _require_there(who: Actor, provider_id: UUID, witness_id: UUID | None) -> None:
+    """Raises NotThemselves when the actor is a provider, and neither of these two."""
+    try:
+        require_self(who, provider_id)
+    except NotThemselves:
+        if witness_id is None:
+            raise
+        require_self(who, witness_id)
 
 
 def _ended(used: EmergencyAccess) -> EmergencyAccess:

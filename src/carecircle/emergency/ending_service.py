@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from carecircle.access.relation import circle, restrictions
 from carecircle.actor import Actor, actor_of, organization_of
 from carecircle.database.crypto import keyring
-from carecircle.database.session import enter_tenant, lock_patient, one_change
+from carecircle.database.session import enter_tenant, lock_patient, one_change, take_turns
 from carecircle.directory.policy_service import policy_at
 from carecircle.directory.service import AnyId, resolve_patient, resolve_provider
 from carecircle.emergency.acting import require_self
@@ -21,9 +22,9 @@ from carecircle.emergency.calling_service import call
 from carecircle.emergency.noting_service import note
 from carecircle.emergency.opening_rules import lasting, require_reason
 from carecircle.emergency.rows import believed, in_turn, step
-from carecircle.emergency.rules import OPEN_STATES, latest_end
+from carecircle.emergency.rules import OPEN_STATES, latest_end, scope_of
 from carecircle.emergency.tables import EmergencyAccess
-from carecircle.emergency.value import extension_pending
+from carecircle.emergency.value import NEEDS_NO_DECISION, extension_pending
 from carecircle.errors import InvalidRequest
 from carecircle.errors.emergency import EmergencyAccessOpen, GrantEnded, NotThemselves
 from carecircle.identifiers import OrganizationId
@@ -62,15 +63,34 @@ async def end_on_discharge(
         patient_id = await resolve_patient(db, tenant, patient)
         # Whoever opens one meanwhile goes first, and theirs ends too.
         now = await lock_patient(db, tenant, patient_id)
-        found = await db.scalars(
-            believed(tenant).where(EmergencyAccess.patient_id == patient_id, EmergencyAccess.ends_at > now)
-        )
-        ended = []
-        for emergency_id in sorted({row.lineage_id for row in found if row.state in OPEN_STATES}):
-            row, at = await in_turn(db, tenant, emergency_id)
-            if _is_open(row, at):
-                ended.append(await _end(db, tenant, row, at, who, "emergency-ended", "discharge"))
-        return ended
+        found = await db.scalars(_open_at(tenant, now).where(EmergencyAccess.patient_id == patient_id))
+        return await end_these(db, tenant, {row.lineage_id for row in found}, who, "discharge")
+
+
+async def end_open_of_provider(
+    db: AsyncSession, tenant: OrganizationId, provider_id: UUID, who: Actor
+) -> list[EmergencyAccess]:
+    """End every emergency access of a provider that is open or waits, in the caller's transaction: they have left."""
+    # Whoever opens one for them meanwhile goes first, and theirs ends too.
+    now = await take_turns(db, tenant, provider_id)
+    found = await db.scalars(_open_at(tenant, now).where(EmergencyAccess.provider_id == provider_id))
+    return await end_these(db, tenant, {row.lineage_id for row in found}, who, "offboarded")
+
+
+async def end_these(
+    db: AsyncSession, tenant: OrganizationId, emergency_ids: Iterable[UUID], who: Actor, because: str
+) -> list[EmergencyAccess]:
+    """End those of these that are open or wait, in the caller's transaction; `because` is a code. What is over is left alone.
+
+    Raises EmergencyAccessNotFound.
+    """
+    ended = []
+    # In one order, so that two who end the same ones wait for each other in one direction.
+    for emergency_id in sorted(set(emergency_ids)):
+        row, at = await in_turn(db, tenant, emergency_id)
+        if _is_open(row, at):
+            ended.append(await _end(db, tenant, row, at, who, "emergency-ended", because))
+    return ended
 
 
 async def extend(
@@ -137,11 +157,18 @@ async def convert(
 ) -> EmergencyAccess | None:
     """End an open state when the circle lets the provider do all of it by another basis, for at least as long; else None.
 
-    A request that grants nothing yet is compared with all that was asked for.
+    All of it is what is granted, and what may still be approved of what was asked for: the actions that policy allows, and
+    the time, of a request that nobody decided about; the time of an extension.
     """
+    actions, until = list(row.scope), row.ends_at
+    if extension_pending(row):
+        until = row.wanted_until
+    elif row.state != "approved" and row.mode not in NEEDS_NO_DECISION:
+        allowed = scope_of(await policy_at(db, tenant, now), row.wanted_scope, "provisional", approved=True)
+        actions, until = list(dict.fromkeys([*actions, *allowed])), row.wanted_until
     asked = {
         "organization_id": tenant, "provider_id": row.provider_id, "patient_id": row.patient_id, "as_of": now,
-        "actions": row.scope or row.wanted_scope, "until": row.ends_at if row.scope else row.wanted_until,
+        "actions": actions, "until": until,
     }  # fmt: skip
     if not await db.scalar(text(_related()), asked):
         return None
@@ -163,6 +190,10 @@ async def _own(
     if not _is_open(row, now):
         raise GrantEnded
     return tenant, row, now
+
+
+def _open_at(tenant: OrganizationId, now: datetime) -> Select[EmergencyAccess]:
+    return believed(tenant).where(EmergencyAccess.state.in_(OPEN_STATES), EmergencyAccess.ends_at > now)
 
 
 def _is_open(row: EmergencyAccess, now: datetime) -> bool:

@@ -18,7 +18,7 @@ from carecircle.audit import metrics
 from carecircle.audit.entry import append
 from carecircle.directory.policy_service import policy_at
 from carecircle.emergency.approvers_service import Approver, approvers_of, approvers_on, tell
-from carecircle.emergency.calling_service import called
+from carecircle.emergency.calling_service import called, office_reached, still_deciding
 from carecircle.emergency.counting_service import once_committed
 from carecircle.emergency.ending_service import convert
 from carecircle.emergency.noting_service import note
@@ -31,7 +31,7 @@ from carecircle.notices.service import put, rearm
 from carecircle.notices.tables import Due
 
 NOTIFIER = Actor.service("notifier")
-MOOT, TOLD, NOBODY_NEXT, CONVERTED = "moot", "told", "nobody-next", "converted"
+MOOT, TOLD, GONE, NOBODY_NEXT, CONVERTED = "moot", "told", "gone", "nobody-next", "converted"
 LOOKED_AGAIN = timedelta(minutes=1)
 """How often the circle is looked at while emergency access is open."""
 
@@ -39,21 +39,27 @@ LOOKED_AGAIN = timedelta(minutes=1)
 async def unacknowledged(db: AsyncSession, tenant: OrganizationId, due: Due) -> str:
     """Nobody said that they have seen it: tell whoever comes next in the order of call, and look again as long as one does.
 
-    After the last supervisors come the duty managers; the privacy office is told when no decision comes.
+    After the last supervisors come the duty managers; the privacy office is told when no decision comes. Who may not decide
+    about it any more is not told, and where that is everybody who comes next, those after them are looked at at once.
     """
     row, now = await in_turn(db, tenant, due.subject_id)
     if not _undecided(row, due) or row.ends_at <= now or await _seen(db, tenant, row):
         return MOOT
     groups = _groups(await approvers_on(db, tenant, row.lineage_id))
-    reached = 1 + await _told_before(db, tenant, row)
+    reached = 1 + await _passed_before(db, tenant, row)
     if reached >= len(groups):
         return NOBODY_NEXT
-    entry = entry_about(
-        row, NOTIFIER, "emergency-escalated", {"because": "unacknowledged", "told": len(groups[reached])}
-    )
+    next_ones = await still_deciding(db, tenant, row, groups[reached], now)
+    is_last = reached + 1 == len(groups)
+    if not next_ones:
+        if is_last:
+            return NOBODY_NEXT
+        await put(db, tenant, due.kind, subject_id=row.lineage_id, due_at=now, entry_id=due.entry_id)
+        return GONE
+    entry = entry_about(row, NOTIFIER, "emergency-escalated", {"because": "unacknowledged", "told": len(next_ones)})
     await append(db, entry)
-    await tell(db, tenant, row.lineage_id, groups[reached], entry.id, now, event=entry.code)
-    if reached + 1 < len(groups):
+    await tell(db, tenant, row.lineage_id, next_ones, entry.id, now, event=entry.code)
+    if not is_last:
         minutes = (await policy_at(db, tenant, now)).emergency_acknowledge_minutes
         due_at = now + timedelta(minutes=minutes)
         await put(db, tenant, due.kind, subject_id=row.lineage_id, due_at=due_at, entry_id=entry.id)
@@ -63,6 +69,7 @@ async def unacknowledged(db: AsyncSession, tenant: OrganizationId, due: Due) -> 
 async def undecided(db: AsyncSession, tenant: OrganizationId, due: Due) -> str:
     """Nobody decided in time, late as this may be known: count it, tell the duty managers and the privacy office of now.
 
+    The supervisors who came on duty since are told with them: they decide from now on, and have not heard of it.
     Nothing is approved by this, and nothing ends.
     """
     row, now = await in_turn(db, tenant, due.subject_id)
@@ -70,9 +77,10 @@ async def undecided(db: AsyncSession, tenant: OrganizationId, due: Due) -> str:
         return MOOT
     entry = entry_about(row, NOTIFIER, "emergency-undecided")
     await append(db, entry)
-    found = [one for one in await called(db, tenant, row, entry.id, now) if one.duty != "supervisor"]
+    found, new = await called(db, tenant, row, entry.id, now)
+    told = [one for one in found if one.duty != "supervisor" or one in new]
     await note(db, row, "escalated", entry.id)
-    await _tell_privacy(db, tenant, row, now, entry.id, found, event=entry.code)
+    await _tell_privacy(db, tenant, row, now, entry.id, told, event=entry.code)
     once_committed(db, metrics.EMERGENCY_UNDECIDED.inc)
     return TOLD
 
@@ -114,9 +122,9 @@ async def _tell_privacy(
     *,
     event: str,
 ) -> None:
-    """Tell these, and the privacy office's mailbox when none of them is of it."""
+    """Tell these, and the privacy office's mailbox when none of them who is of it can be written to."""
     mailbox = ""
-    if not any(one.duty == "privacy_office" for one in recipients):
+    if not office_reached(recipients):
         mailbox = (await policy_at(db, tenant, now)).privacy_office_email
     await tell(db, tenant, row.lineage_id, recipients, entry_id, now, event=event, mailbox=mailbox)
 
@@ -164,15 +172,15 @@ async def _seen(db: AsyncSession, tenant: OrganizationId, row: EmergencyAccess) 
     return await db.scalar(said.limit(1)) is not None
 
 
-async def _told_before(db: AsyncSession, tenant: OrganizationId, row: EmergencyAccess) -> int:
-    """How many times since it waits the next ones were told for want of an acknowledgement."""
+async def _passed_before(db: AsyncSession, tenant: OrganizationId, row: EmergencyAccess) -> int:
+    """How many times since it waits the next ones were told for want of an acknowledgement, or were gone."""
     return (
         await db.scalar(
             select(func.count()).where(
                 Due.organization_id == tenant,
                 Due.subject_id == row.lineage_id,
                 Due.kind == "unacknowledged",
-                Due.outcome == TOLD,
+                Due.outcome.in_((TOLD, GONE)),
                 Due.recorded_at >= _waits_since(row),
             )
         )

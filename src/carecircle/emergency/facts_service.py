@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, text
@@ -17,15 +19,19 @@ from carecircle.directory.tables import Patient, PatientIdentifier, Provider, Pr
 from carecircle.emergency.opening_rules import LOOKED_BACK, REPEATED_WITHIN, Asked
 from carecircle.emergency.tables import EmergencyAccess
 from carecircle.errors import KeyUnavailable
+from carecircle.errors.emergency import EmergencyAccessRefused, MayNotBreakGlass, OwnRecord
 from carecircle.identifiers import Identifier, OrganizationId
 from carecircle.period import FOREVER
 
 _HOLDS = "{0}.superseded_at = 'infinity' and {0}.starts_at <= :at and {0}.ends_at > :at"
+# A duty counts on for what was asked under it when its shift is over; one that was taken back does not.
 _STANDING = text(f"""
     select
       exists (
         select from carecircle.duties d
-        where d.organization_id = :tenant and d.provider_id = :provider and d.duty = 'break_glass' and {_HOLDS.format("d")}),
+        where d.organization_id = :tenant and d.provider_id = :provider and d.duty = 'break_glass'
+          and ({_HOLDS.format("d")} or d.superseded_at = 'infinity' and d.starts_at <= :asked and d.ends_at > :asked
+            and (d.id = d.lineage_id or d.ends_at > d.recorded_at))),
       exists (
         select from carecircle.access_restrictions r
         where r.organization_id = :tenant and r.provider_id = :provider and r.kind = 'suspension' and {_HOLDS.format("r")}),
@@ -41,8 +47,7 @@ _STANDING = text(f"""
         where l.organization_id = :tenant and l.patient_id = :patient and {_HOLDS.format("l")}),
       array(
         select distinct o.unit_id from carecircle.provider_roles o
-        where o.organization_id = :tenant and o.provider_id = :provider and o.unit_id is not null and {_HOLDS.format("o")}
-        limit 2)""")
+        where o.organization_id = :tenant and o.provider_id = :provider and o.unit_id is not null and {_HOLDS.format("o")})""")
 _OPENED_BY_UNIT = text("""
     select count(distinct g.lineage_id) from carecircle.emergency_access g
     where g.organization_id = :tenant and g.unit_id = :unit and g.asked_at > :since and g.opened_at > :after
@@ -51,14 +56,19 @@ _OPENED_BY_UNIT = text("""
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a provider may and is to a patient at an instant; `role_unit_id` is the one unit they work in, None for several."""
+    """What a provider may and is to a patient at an instant; `works_in` are the units in which they have a role."""
 
     may_break_glass: bool
     suspended: bool
     objected_to: bool
     relations: frozenset[str]
     labels: frozenset[str]
-    role_unit_id: UUID | None
+    works_in: frozenset[UUID]
+
+    @property
+    def role_unit_id(self) -> UUID | None:
+        """The one unit they work in, None for several."""
+        return next(iter(self.works_in)) if len(self.works_in) == 1 else None
 
     @property
     def sensitive(self) -> frozenset[str]:
@@ -68,13 +78,48 @@ class Standing:
 
 
 async def standing(
-    db: AsyncSession, tenant: OrganizationId, provider_id: UUID, patient_id: UUID, at: datetime
+    db: AsyncSession,
+    tenant: OrganizationId,
+    provider_id: UUID,
+    patient_id: UUID,
+    at: datetime,
+    *,
+    asked_at: datetime | None = None,
 ) -> Standing:
-    """What is believed now about both at an instant; one statement."""
-    given = {"tenant": tenant, "provider": provider_id, "patient": patient_id, "at": at}
+    """What is believed now about both at an instant; one statement. Who might break the glass at `asked_at`, by a duty that
+    was not taken back since, may."""
+    given = {"tenant": tenant, "provider": provider_id, "patient": patient_id, "at": at, "asked": asked_at or at}
     may, suspended, objected_to, relations, labels, units = (await db.execute(_STANDING, given)).one()
-    unit_id = units[0] if len(units) == 1 else None
-    return Standing(may, suspended, objected_to, frozenset(relations), frozenset(labels), unit_id)
+    return Standing(may, suspended, objected_to, frozenset(relations), frozenset(labels), frozenset(units))
+
+
+async def require_may_have(
+    db: AsyncSession,
+    tenant: OrganizationId,
+    keys: Keyring,
+    provider_id: UUID,
+    patient_id: UUID,
+    at: datetime,
+    *,
+    despite: Collection[str],
+    asked_at: datetime | None = None,
+) -> Standing:
+    """What is known about both, as in `standing`. Raises what keeps this provider from breaking the glass for this patient.
+
+    MayNotBreakGlass without the duty, EmergencyAccessRefused while suspended or where the patient objects and `despite` does
+    not name that, OwnRecord for their own.
+    """
+    known = await standing(db, tenant, provider_id, patient_id, at, asked_at=asked_at)
+    named: dict[str, Any] = {"provider_id": provider_id, "patient_id": patient_id}
+    if not known.may_break_glass:
+        raise MayNotBreakGlass(**named)
+    if known.suspended:
+        raise EmergencyAccessRefused(**named)
+    if "self" in known.relations or await is_own_record(db, tenant, keys, provider_id, patient_id):
+        raise OwnRecord(**named)
+    if known.objected_to and "objection" not in despite:
+        raise EmergencyAccessRefused(**named)
+    return known
 
 
 async def is_own_record(

@@ -48,12 +48,16 @@ class Asked:
         """When it was denied, or expired without anybody's decision; None when neither happened.
 
         Who ends their own before anybody decided stops no clock: it counts as expired when it would have, had it been left.
+        What waited, or was asked again, and is over counts from its end, whoever ended it: what it followed is settled by a
+        decision alone.
         """
         if self.state == "denied":
             return self.starts_at
         if self.decided or self.mode in NEVER_DECIDED:
             return None
-        if self.state == "ended" and self.ended_because == "clinician":
+        if self.state == "ended" and (self.mode == "gated" or self.reopens_id is not None):
+            over = self.starts_at
+        elif self.state == "ended" and self.ended_because == "clinician":
             over = self.asked_at + provisional
         elif self.state in ("requested", "provisional"):
             over = self.ends_at
@@ -151,6 +155,11 @@ def surname(name: str) -> str:
     kept = "".join(letter for letter in name.partition(",")[0] if not letter.isdigit())
     words = [word for one in kept.casefold().split() if (word := one.strip(".")) and word not in _NO_SURNAMES]
     return words[-1] if words else ""
+
+
+def in_another_unit(unit_id: UUID | None, works_in: Collection[UUID]) -> bool:
+    """Whether somebody asks for a unit in which they have no role, though they have one in another."""
+    return unit_id is not None and bool(works_in) and unit_id not in works_in
 
 
 def signals(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,18 +17,19 @@ from carecircle.directory.service import AnyId, is_registered, resolve_patient, 
 from carecircle.directory.unit_service import resolve_unit
 from carecircle.emergency.acting import require_self
 from carecircle.emergency.approvers_service import Approver, approvers_of, first_told, record_approvers, tell
+from carecircle.emergency.calling_service import office_reached
 from carecircle.emergency.facts_service import (
     Standing,
     asked_before,
-    is_own_record,
     names,
     opened_by_unit,
-    standing,
+    require_may_have,
     words_repeated,
 )
 from carecircle.emergency.opening_rules import (
     Asked,
     asked_scope,
+    in_another_unit,
     lasting,
     open_with,
     opened_now,
@@ -52,7 +52,7 @@ from carecircle.emergency.rules import (
 )
 from carecircle.emergency.tables import EmergencyAccess
 from carecircle.errors import PatientNotRegistered, ProviderNotRegistered
-from carecircle.errors.emergency import EmergencyAccessOpen, EmergencyAccessRefused, MayNotBreakGlass, OwnRecord
+from carecircle.errors.emergency import EmergencyAccessOpen
 from carecircle.identifiers import Identifier, OrganizationId, new_id, to_text
 from carecircle.notices.service import put
 from carecircle.period import usable
@@ -110,19 +110,19 @@ async def request(
         require_sign_in(policy, row.authenticated_at, now)
         require_attestation(policy, attested=attested)
         earlier = await asked_before(db, tenant, provider_id, now)
-        _open(row, policy, known, earlier, now)
         row.two_persons = over_limits(
             policy,
             open_now=opened_now(earlier, now),
             opened_today=opened_today(earlier, now),
             opened_by_unit=await opened_by_unit(db, tenant, unit_id, now),
         )
+        _open(row, policy, known, earlier, now)
         seal_reason(row, keyring(), words)
         approvers = await approvers_of(
             db, tenant, requester_id=provider_id, unit_id=unit_id, patient_id=patient_id, at=now
         )
         row.signals = [
-            *_signals(row, approvers),
+            *_signals(row, known, approvers),
             *await signals_of(db, tenant, row, known.sensitive, now),
         ]
         return await _record(db, tenant, who, row, policy, approvers, now)
@@ -158,17 +158,9 @@ async def _may_ask(
         raise ProviderNotRegistered
     if not await is_registered(db, tenant, "patient", patient_id):
         raise PatientNotRegistered
-    known = await standing(db, tenant, provider_id, patient_id, now)
-    named: dict[str, Any] = {"provider_id": provider_id, "patient_id": patient_id}
-    if not known.may_break_glass:
-        raise MayNotBreakGlass(**named)
-    if known.suspended:
-        raise EmergencyAccessRefused(**named)
-    if "self" in known.relations or await is_own_record(db, tenant, keyring(), provider_id, patient_id):
-        raise OwnRecord(**named)
-    if known.objected_to and "objection" not in policy.emergency_overrides:
-        raise EmergencyAccessRefused(**named)
-    return known
+    return await require_may_have(
+        db, tenant, keyring(), provider_id, patient_id, now, despite=policy.emergency_overrides
+    )
 
 
 def _open(row: EmergencyAccess, policy: Policy, known: Standing, earlier: list[Asked], now: datetime) -> None:
@@ -179,20 +171,22 @@ def _open(row: EmergencyAccess, policy: Policy, known: Standing, earlier: list[A
         )
     provisional = timedelta(minutes=policy.emergency_provisional_minutes)
     row.reopens_id = reopened(earlier, row.patient_id, now, provisional)
-    mode = mode_of(policy, known.sensitive, row.reason_code, reopening=row.reopens_id is not None)
+    reopening = row.reopens_id is not None
+    mode = mode_of(policy, known.sensitive, row.reason_code, reopening=reopening, over_limit=row.two_persons)
     row.mode, row.state = mode, "requested" if mode == "gated" else "provisional"
     row.scope = scope_of(policy, row.wanted_scope, mode)
     row.opened_at = None if mode == "gated" else now
     row.ends_at = first_end(policy, mode, now, row.wanted_until)
 
 
-def _signals(row: EmergencyAccess, approvers: Sequence[Approver]) -> list[str]:
+def _signals(row: EmergencyAccess, known: Standing, approvers: Sequence[Approver]) -> list[str]:
     told = {
         "over-limit": row.two_persons,
         "nobody-on-duty": not any(one.duty == "supervisor" for one in approvers),
         "sign-in-not-said": row.authenticated_at is None,
         "not-attested": not row.attested,
         "reopened": row.reopens_id is not None,
+        "other-unit": in_another_unit(row.unit_id, known.works_in),
     }
     return [code for code, holds in told.items() if holds]
 
@@ -230,7 +224,7 @@ async def _record(
     office = [one for one in approvers if one.duty == "privacy_office"]
     if row.two_persons:
         told += office
-    unreached = not office and (row.two_persons or "nobody-on-duty" in row.signals)
+    unreached = not office_reached(office) and (row.two_persons or "nobody-on-duty" in row.signals)
     mailbox = policy.privacy_office_email if unreached else ""
     await tell(db, tenant, row.lineage_id, told, entry.id, now, event=event, mailbox=mailbox)
     return row

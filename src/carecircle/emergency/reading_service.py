@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from carecircle.database.session import enter_tenant, instant
 from carecircle.directory.policy_service import policy_at
 from carecircle.directory.service import AnyId, resolve_patient, resolve_provider
 from carecircle.emergency.approvers_service import may_decide_about
+from carecircle.emergency.concern_service import Concern
 from carecircle.emergency.rows import believed, states_of
 from carecircle.emergency.rules import OPEN_STATES
 from carecircle.emergency.tables import EmergencyAccess, EmergencyApprover, EmergencyNote
@@ -170,6 +171,22 @@ async def deliveries_of(
             .execution_options(populate_existing=True)
         )
     return [Delivery(row.kind, row.recipient_id, row.due_at, row.settled_at, row.attempts, row.outcome) for row in rows]
+
+
+def told_to(one: Emergency, concern: Concern) -> Emergency:
+    """As much of it as is told to whom it concerns in this way.
+
+    What stands out, and when the review is due, tells the patient's labels: whoever asked is told neither. By whom and how
+    it was reviewed is for the privacy office; the others see that it was.
+    """
+    if concern == "requester":
+        one = replace(one, signals=(), review_due_at=None)
+    return one if concern == "privacy-office" else replace(one, verdict=None, reviewed_by_id=None)
+
+
+def notes_told_to(notes: Iterable[Note], concern: Concern) -> list[Note]:
+    """What of these notes is told to whom it concerns in this way: a review is for the privacy office."""
+    return [note for note in notes if note.kind != "reviewed" or concern == "privacy-office"]
 
 
 async def _has_approved(db: AsyncSession, row: EmergencyAccess, provider_id: UUID) -> bool:

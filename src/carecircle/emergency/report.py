@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from carecircle.emergency.concern_service import Concern
 from carecircle.emergency.reading_service import Delivery, Note
 from carecircle.emergency.value import Emergency
 from carecircle.identifiers import to_text
@@ -39,10 +40,14 @@ class MayHaveDecided:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A decision that let the provider in by this access. `id` is its entry's; `besides` are other bases it had as well."""
+    """A decision that let the provider in by this access. `id` is its entry's; `besides` are other bases it had as well.
+
+    `as_of` is the instant that was asked about, `at` when it was asked.
+    """
 
     id: UUID
     at: datetime
+    as_of: datetime
     action: str
     purpose: str
     besides: tuple[str, ...]
@@ -76,10 +81,12 @@ class DisclosureNote:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that is known about one emergency access at `written_at`. `names` has those providers who have a name.
+    """Everything that is known about one emergency access at `written_at`, as far as it is told to `told_to`. `names` has
+    those providers who have a name.
 
-    `seconds_open` is for how long it let somebody in until then. `disclosure` is None unless the patient carried the label
-    SUD while it was open.
+    `opened` has the decisions about the instant they were asked at; `supposed` those about another instant, or about what
+    was believed at one: they let nobody in. `seconds_open` is for how long it let somebody in until then. `disclosure` is
+    None unless the patient carried the label SUD while it was open, and for everybody but the privacy office.
     """
 
     written_at: datetime
@@ -94,14 +101,21 @@ class Report:
     notes: tuple[Note, ...]
     deliveries: tuple[Delivery, ...]
     opened: tuple[Opened, ...]
+    supposed: tuple[Opened, ...]
     relations: tuple[RelationFound, ...]
     converted_at: datetime | None
     seconds_open: float
     disclosure: DisclosureNote | None
+    told_to: Concern
 
     def as_json(self) -> dict[str, Any]:
-        """The same under the same names, for JSON: ids and instants as text; names by the provider's id."""
+        """The same under the same names, for JSON: ids and instants as text; names by the provider's id.
+
+        What stands out is null for whoever asked: that they are not told is not to say that nothing does.
+        """
         said: dict[str, Any] = _plain(asdict(self))
+        if self.told_to == "requester":
+            said["emergency"]["signals"] = None
         return said
 
 

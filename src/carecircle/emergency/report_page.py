@@ -29,6 +29,8 @@ SIGNALS = {
     "not-attested": "The provider did not confirm the need.",
     "reopened": "The same had been asked for before, and was denied or left undecided.",
     "no-unit": "It is not known for which unit it was.",
+    "other-unit": "The provider works in another unit than the one it was for.",
+    "other-unit": "The provider asked for a unit in which they have no role, though they have one in another.",
 }
 _DUTIES = {"supervisor": "Supervisor", "duty_manager": "Duty manager", "privacy_office": "Privacy office"}
 _STATES = {
@@ -49,6 +51,7 @@ def as_html(report: Report) -> str:
         emergency=report.emergency,
         timeline=timeline(report),
         openings=report.opened[:LONGEST_TABLE],
+        supposed=report.supposed[:LONGEST_TABLE],
         signals=[SIGNALS.get(one, one) for one in report.emergency.signals],
         style=_style(),
         policy=content_security_policy(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from uuid import UUID
 
@@ -19,7 +19,8 @@ from carecircle.database.session import enter_tenant, instant, transaction
 from carecircle.directory.service import names_of
 from carecircle.directory.tables import Organization, Unit
 from carecircle.emergency.approvers_service import approvers_on
-from carecircle.emergency.reading_service import Note, deliveries_of, notes_of, show
+from carecircle.emergency.concern_service import Concern
+from carecircle.emergency.reading_service import Note, deliveries_of, notes_of, notes_told_to, show, told_to
 from carecircle.emergency.report import DisclosureNote, MayHaveDecided, Opened, RelationFound, Report, StateHeld
 from carecircle.emergency.rows import states_of
 from carecircle.emergency.rules import REASONS
@@ -28,14 +29,18 @@ from carecircle.emergency.value import Emergency
 from carecircle.identifiers import OrganizationId, to_text
 from carecircle.period import FOREVER
 
+NOW_WITHIN = timedelta(minutes=1)
+"""Whoever names an instant this near to when they ask, asks about now: their clock may be wrong."""
+
 # As carecircle_auditor, who sees one tenant's entries. Decisions about an instant in the past are recorded when they are
 # asked, so nothing ends this but the present.
 _OPENED = text("""
-    select e.id, e.recorded_at, e.action, e.purpose, e.basis_kinds, e.basis_under
+    select e.id, e.recorded_at, coalesce(e.as_of, e.recorded_at) as as_of, e.believed_at, e.action, e.purpose,
+      e.basis_kinds, e.basis_under
     from carecircle.audit_events e
     where e.organization_id = :tenant and e.provider_id = :provider and e.recorded_at >= :since
       and e.basis_kinds @> array['emergency_access'] and :emergency = any (e.basis_under) and e.kind = 'decision' and e.allowed
-    order by e.recorded_at, e.id""")
+    order by e.recorded_at, e.id""").columns(recorded_at=Instant(), as_of=Instant(), believed_at=Instant())
 _LABELLED = text("""
     select exists (
       select from carecircle.patient_labels l
@@ -48,30 +53,38 @@ async def report(
     *,
     emergency_id: UUID,
     auditor: AsyncEngine,
+    concern: Concern = "privacy-office",
     organization: UUID | str | None = None,
     actor: Actor | str | None = None,
 ) -> Report:
     """The report of one emergency access as of now, at any time after it was asked for; an entry says that it was read.
 
-    `auditor` is an engine of the role carecircle_auditor (`CareCircle.auditor`): it reads the decisions. Raises
-    EmergencyAccessNotFound, KeyUnavailable, DatabaseUnavailable.
+    `concern` is as whom somebody reads it: not everything is told to everybody (reading_service.told_to). What 42 CFR Part 2
+    wants written down says that the patient has a label, so that its draft is for the privacy office. `auditor` is an engine
+    of the role carecircle_auditor (`CareCircle.auditor`): it reads the decisions. Raises EmergencyAccessNotFound,
+    KeyUnavailable, DatabaseUnavailable.
     """
     who = actor_of(actor)
     with translated():
         tenant = await enter_tenant(db, organization_of(organization))
-        emergency = await show(db, emergency_id=emergency_id, words=True, organization=tenant)
+        emergency = told_to(await show(db, emergency_id=emergency_id, words=True, organization=tenant), concern)
         rows = await states_of(db, tenant, emergency_id)
-        notes = tuple(await notes_of(db, emergency_id=emergency_id, organization=tenant))
-        deliveries = tuple(await deliveries_of(db, emergency_id=emergency_id, organization=tenant))
+        notes = tuple(notes_told_to(await notes_of(db, emergency_id=emergency_id, organization=tenant), concern))
+        deliveries = tuple(
+            one
+            for one in await deliveries_of(db, emergency_id=emergency_id, organization=tenant)
+            if concern != "requester" or "review-due" not in one.kind  # when that is due tells a label
+        )
         approvers = await _approvers(db, tenant, emergency_id)
         now = await instant(db)
-        opened = await _opened(auditor, tenant, emergency)
+        opened, supposed = await _opened(auditor, tenant, emergency)
         people = {
             emergency.provider_id,
             *(one.provider_id for one in approvers),
             *(one.provider_id for one in notes),
             *(one.recipient_id for one in deliveries),
-            *(who for row in rows for who in (row.decided_by_id, row.seconded_by_id, row.reviewed_by_id)),
+            *(who for row in rows for who in (row.decided_by_id, row.seconded_by_id)),
+            emergency.reviewed_by_id,
         }
         names = await names_of(db, tenant, [one for one in people if one is not None])
         unit = await db.get(Unit, (tenant, emergency.unit_id)) if emergency.unit_id else None
@@ -89,10 +102,16 @@ async def report(
             notes=notes,
             deliveries=deliveries,
             opened=opened,
+            supposed=supposed,
             relations=await _relations(db, tenant, emergency, now),
             converted_at=_converted_at(rows, notes),
             seconds_open=sum((min(row.ends_at, now) - row.starts_at).total_seconds() for row in rows if row.scope),
-            disclosure=await _disclosure(db, tenant, emergency, rows, opened, names, facility, unit),
+            disclosure=(
+                await _disclosure(db, tenant, emergency, rows, opened, names, facility, unit)
+                if concern == "privacy-office"
+                else None
+            ),
+            told_to=concern,
         )
         await append(
             db,
@@ -128,7 +147,10 @@ async def _approvers(db: AsyncSession, tenant: OrganizationId, emergency_id: UUI
     return tuple(MayHaveDecided(one.provider_id, one.duty, one.call_order) for one in kept)
 
 
-async def _opened(auditor: AsyncEngine, tenant: OrganizationId, emergency: Emergency) -> tuple[Opened, ...]:
+async def _opened(
+    auditor: AsyncEngine, tenant: OrganizationId, emergency: Emergency
+) -> tuple[tuple[Opened, ...], tuple[Opened, ...]]:
+    """The decisions that let in by it when they were asked, and those about another instant than that."""
     asked = {
         "tenant": tenant,
         "provider": emergency.provider_id,
@@ -137,12 +159,15 @@ async def _opened(auditor: AsyncEngine, tenant: OrganizationId, emergency: Emerg
     }
     async with transaction(auditor, tenant) as trail:
         rows = (await trail.execute(_OPENED, asked)).all()
-    return tuple(
-        Opened(
-            row.id, row.recorded_at, row.action, row.purpose, _besides(row.basis_kinds, row.basis_under, emergency.id)
+    opened: list[Opened] = []
+    supposed: list[Opened] = []
+    for row in rows:
+        besides = _besides(row.basis_kinds, row.basis_under, emergency.id)
+        about_now = row.believed_at is None and abs(row.recorded_at - row.as_of) <= NOW_WITHIN
+        (opened if about_now else supposed).append(
+            Opened(row.id, row.recorded_at, row.as_of, row.action, row.purpose, besides)
         )
-        for row in rows
-    )
+    return tuple(opened), tuple(supposed)
 
 
 def _besides(kinds: Sequence[str], under: Sequence[UUID | None], emergency_id: UUID) -> tuple[str, ...]:

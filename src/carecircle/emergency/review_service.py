@@ -9,9 +9,9 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from carecircle.actor import Actor, actor_of, organization_of
-from carecircle.database.session import enter_tenant, one_change
-from carecircle.directory.service import AnyId, resolve_provider
-from carecircle.directory.tables import Duty
+from carecircle.database.session import enter_tenant, lock_patient, one_change
+from carecircle.directory.service import AnyId, resolve_patient, resolve_provider
+from carecircle.directory.tables import Duty, PersonalRelation
 from carecircle.emergency.acting import require_self
 from carecircle.emergency.approvers_service import tell
 from carecircle.emergency.noting_service import note
@@ -44,8 +44,8 @@ async def review(
     """Say what to think of an emergency access that is over: justified, concern or escalated, with words where useful.
 
     The reviewer is on the duty `privacy_office` now and not suspended. Raises EmergencyAccessNotFound, AlreadyReviewed,
-    NotYetEnded; NotAReviewer; OwnReview for whoever asked for it or took part in any decision about it; NotThemselves;
-    InvalidRequest for another verdict, or words too long or unreadable.
+    NotYetEnded; NotAReviewer; OwnReview for whoever asked for it, took part in any decision about it or is related to the
+    patient now; NotThemselves; InvalidRequest for another verdict, or words too long or unreadable.
     """
     who = actor_of(actor)
     if verdict not in VERDICTS:
@@ -55,11 +55,14 @@ async def review(
         tenant = await enter_tenant(db, organization_of(organization))
         reviewer_id = await resolve_provider(db, tenant, reviewer)
         require_self(who, reviewer_id)
+        await _keep_patient(db, tenant, emergency_id)
         row, now = await in_turn(db, tenant, emergency_id)
         if row.state == "reviewed":
             raise AlreadyReviewed
         if reviewer_id in await _had_a_part(db, tenant, emergency_id):
             raise OwnReview
+        if await _is_related(db, tenant, reviewer_id, row.patient_id, now):
+            raise OwnReview("Nobody reviews emergency access to the record of somebody they are related to.")
         await _require_reviewer(db, tenant, reviewer_id, now)
         if row.state in OPEN_STATES and row.ends_at > now:
             raise NotYetEnded
@@ -80,6 +83,35 @@ async def review(
         await note(db, reviewed, "reviewed", reviewed.entry_id, provider_id=reviewer_id, words=words)
         await tell(db, tenant, emergency_id, [], reviewed.entry_id, now, event="emergency-reviewed")
     return reviewed
+
+
+async def _keep_patient(db: AsyncSession, tenant: OrganizationId, emergency_id: UUID) -> None:
+    """Let nobody merge or part this patient's record, or put on record who is related to them, until the transaction ends.
+
+    What expired has no state that the review closes, so that nothing else would notice what came between.
+    """
+    kept: UUID | None = None
+    while (patient_id := (await states_of(db, tenant, emergency_id))[-1].patient_id) != kept:
+        kept = patient_id
+        await lock_patient(db, tenant, await resolve_patient(db, tenant, patient_id))
+
+
+async def _is_related(
+    db: AsyncSession, tenant: OrganizationId, provider_id: UUID, patient_id: UUID, at: datetime
+) -> bool:
+    related = await db.scalar(
+        select(PersonalRelation.id)
+        .where(
+            PersonalRelation.organization_id == tenant,
+            PersonalRelation.provider_id == provider_id,
+            PersonalRelation.patient_id == patient_id,
+            PersonalRelation.superseded_at == FOREVER,
+            PersonalRelation.starts_at <= at,
+            PersonalRelation.ends_at > at,
+        )
+        .limit(1)
+    )
+    return related is not None
 
 
 async def _had_a_part(db: AsyncSession, tenant: OrganizationId, emergency_id: UUID) -> set[UUID | None]:

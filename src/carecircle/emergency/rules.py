@@ -36,14 +36,19 @@ def known_reasons(policy: Policy) -> tuple[str, ...]:
     return (*REASONS, *policy.emergency_reasons)
 
 
-def mode_of(policy: Policy, sensitive: Collection[str], reason_code: str, *, reopening: bool) -> EmergencyMode:
-    """How this request opens. What nobody decided about, or was denied, waits for an approval the next time."""
+def mode_of(
+    policy: Policy, sensitive: Collection[str], reason_code: str, *, reopening: bool, over_limit: bool
+) -> EmergencyMode:
+    """How this request opens. What nobody decided about, or was denied, waits for an approval the next time.
+
+    What two persons must approve is never opened as asked before they did.
+    """
     mode = policy.emergency_mode_for(sensitive)
     if reopening:
         return "gated"
     if mode == "gated" and reason_code == "life-threat" and policy.emergency_life_threat_opens:
         return "provisional"
-    return mode
+    return "provisional" if mode == "immediate" and over_limit else mode
 
 
 def scope_of(policy: Policy, wanted: Sequence[str], mode: EmergencyMode, *, approved: bool = False) -> list[str]:

@@ -34,6 +34,9 @@ _ENDED = {
     "clinician": "Ended by who had asked",
     "discharge": "Ended: the patient was discharged",
     "relationship": "Ended: a relationship of care lets in from here on",
+    "offboarded": "Ended: who had asked has left",
+    "merged": "Ended: since records were merged it is the requester's own record",
+    "parted": "Ended: a merge of the patient's records was taken back",
 }
 
 
@@ -148,6 +151,8 @@ def _began(report: Report, before: StateHeld | None, state: StateHeld) -> str:
         case "ended":
             return _ENDED.get(emergency.ended_because or "", "Ended")
         case "reviewed":
+            if emergency.verdict is None:
+                return "Reviewed"
             return f"Reviewed by {called(report, emergency.reviewed_by_id)}: {emergency.verdict}"
         case "approved":
             return f"Approved by {called(report, state.decided_by_id)}, to {scope}"

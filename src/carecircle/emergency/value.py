@@ -78,6 +78,11 @@ def awaits_decision(row: EmergencyAccess, at: datetime) -> bool:
     return row.state in ("requested", "provisional") or extension_pending(row)
 
 
+def opened_as_asked(row: EmergencyAccess, at: datetime) -> bool:
+    """Whether it is open though nobody was asked: who might have decided sees it, and may deny it."""
+    return row.mode == "immediate" and shown_state(row, at) == "provisional"
+
+
 def value_of(
     row: EmergencyAccess, at: datetime, policy: Policy, acknowledged: Iterable[UUID], *, words: bool
 ) -> Emergency:

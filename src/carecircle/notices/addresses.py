@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from carecircle.errors import InvalidSetting
-
-_MAIL = re.compile(r"[^\s@<>()\[\],;:\\\"]{1,64}@[^\s@<>()\[\],;:\\\"]{1,189}")
-
-
-def is_mail_address(text: str) -> bool:
-    """Whether this is one plain address and nothing that could be a header, a list or a route."""
-    return text.isprintable() and _MAIL.fullmatch(text) is not None
 
 
 def is_here(host: str) -> bool:

@@ -17,8 +17,9 @@ from urllib.parse import parse_qs, unquote
 
 from carecircle.errors import InvalidSetting
 from carecircle.identifiers import to_text
-from carecircle.notices.addresses import is_here, is_mail_address, split_url
+from carecircle.notices.addresses import is_here, split_url
 from carecircle.notices.words import Notice
+from carecircle.policy import is_mail_address
 from carecircle.settings import Settings
 
 TIMEOUT = 10.0

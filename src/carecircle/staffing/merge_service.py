@@ -17,9 +17,11 @@ from carecircle.database.session import enter_tenant, one_change
 from carecircle.directory.following_service import survivors_of
 from carecircle.directory.service import AnyId, resolve_patient
 from carecircle.directory.tables import Patient, PatientMerge
+from carecircle.emergency.ending_service import end_these
 from carecircle.errors import AlreadyMerged, InvalidRequest, MergeNotFound, PatientNotRegistered
 from carecircle.identifiers import OrganizationId, PatientId, new_id, to_text
 from carecircle.period import EARLIEST, FOREVER
+from carecircle.staffing.broken_glass_service import end_own_records, none_is_decided, unsettled
 from carecircle.staffing.merging_rules import Changed, Held, Piece, carry, widened
 from carecircle.staffing.moving_service import (
     as_said,
@@ -76,7 +78,8 @@ async def merge_patients(
 
     Where both have a primary provider, the survivor's stays and the other is consulting; what the survivor has already is
     not recorded twice, and where somebody covers the same provider for both, the survivor's coverage grants what either did.
-    Whoever asks about the one given up is answered about the survivor. Raises AlreadyMerged when either is merged into
+    Whoever asks about the one given up is answered about the survivor. Emergency access that is open, or waits, and turns
+    out to be to the requester's own record is ended. Raises AlreadyMerged when either is merged into
     another (for `into`, naming which), InvalidRequest for one and the same, PatientNotRegistered, StaleVersion.
     """
     who = actor_of(actor)
@@ -100,6 +103,7 @@ async def merge(
         raise InvalidRequest("These two are one record already; name the one to give up and the one to keep.")
     now = await take_both(db, tenant, patient_id, into_patient_id)
     await _require_apart(db, tenant, patient_id, into_patient_id)
+    now = await none_is_decided(db, tenant, [patient_id, into_patient_id], now)
     entry_id, row_id = new_id(), new_id()
     merged = Merged(patient_id, into_patient_id, row_id)
     db.add(
@@ -142,6 +146,7 @@ async def merge(
             {"moved": merged.moved.total(), **became},
         ),
     )  # fmt: skip
+    await end_own_records(db, tenant, who, into_patient_id)
     return merged
 
 
@@ -154,8 +159,9 @@ async def unmerge_patients(
 ) -> Unmerged:
     """Take back that `patient` was merged into another: what was theirs is theirs again, unless somebody changed it since.
 
-    What was recorded for the survivor meanwhile stays the survivor's; labels and objections hold for both. Raises
-    MergeNotFound, and AlreadyMerged when the survivor has been merged into another: that is to be taken back first.
+    What was recorded for the survivor meanwhile stays the survivor's; labels and objections hold for both. Emergency access
+    that was asked for or changed meanwhile ends: nobody can tell to which of the two it was given. Raises MergeNotFound, and
+    AlreadyMerged when the survivor has been merged into another: that is to be taken back first.
     """
     who = actor_of(actor)
     async with one_change(db):
@@ -179,6 +185,8 @@ async def unmerge(
             f" {to_text(after.into_patient_id)} since; take that back first.",
             patient_id=survivor_id,
         )
+    now = await none_is_decided(db, tenant, [patient_id, survivor_id], now)
+    parted = await unsettled(db, tenant, known, now)
     entry_id = new_id()
     await supersede(db, known, entry_id, now)
     done = Unmerged(patient_id, survivor_id)
@@ -200,6 +208,7 @@ async def unmerge(
     await append(
         db, merge_entry(tenant, who, origin, "patients-unmerged", entry_id, patient_id, survivor_id, counts)
     )  # fmt: skip
+    await end_these(db, tenant, parted, who, "parted")
     return done
 
 

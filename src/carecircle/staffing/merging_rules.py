@@ -13,7 +13,9 @@ from uuid import UUID
 
 from carecircle.period import Period
 
-Change = Literal["demoted", "shortened", "dropped", "widened", "narrowed"]
+Change = Literal["demoted", "shortened", "dropped", "widened", "narrowed", "stricter"]
+# How far each keeps a provider from a record in an emergency, the least first.
+STRICTNESS = ("household", "family", "self")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,17 @@ class Cover(Said):
 
 
 @dataclass(frozen=True, slots=True)
+class Related(Said):
+    """How a provider is related to the patient: one of STRICTNESS."""
+
+    relation: str = STRICTNESS[0]
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """A fact to record: what row `of` says, for this period; an assignment with `scope` is consulting.
 
-    Coverage with `scope` grants that, rests on `rests_on`, and its duty ends at `duty_ends_at`.
+    Coverage with `scope` grants that, rests on `rests_on`, and its duty ends at `duty_ends_at`. With `relation`, it is that.
     """
 
     of: UUID
@@ -61,6 +70,7 @@ class Piece:
     scope: tuple[str, ...] | None = None
     rests_on: tuple[str, ...] | None = None
     duty_ends_at: datetime | None = None
+    relation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,7 @@ class Changed:
     """A fact that did not go along as it was, and why: a code. `id` is the row of the patient given up.
 
     "widened": the survivor's coverage grants what this one did as well; "narrowed": it does not, and this one is gone.
+    "stricter": the survivor's relation to the same provider is what this one was, for the time of both.
     """
 
     kind: str
@@ -173,6 +184,8 @@ def carry(kind: str, row: Said, held: Held | Sequence[Said]) -> tuple[list[Piece
     pieces = [Piece(row.id, left) for left in cut(row, taken)]
     if isinstance(row, Direct):
         return _carry_primary(kind, row, held, pieces, without(row.taking, taken))
+    if stricter := _carry_related(row, in_the_way):
+        return [*pieces, *stricter], [Changed(kind, row.id, "stricter", "survivors-was-less-strict")]
     wider, narrowed = _carry_cover(row, in_the_way) if isinstance(row, Cover) else ([], False)
     if narrowed:
         return [*pieces, *wider], [Changed(kind, row.id, "narrowed", "survivors-rests-on-something-else")]
@@ -187,6 +200,20 @@ def widened(row: Said, wider: Sequence[Piece]) -> list[Piece]:
     return sorted(
         [*(Piece(row.id, left) for left in cut(row, taken)), *wider], key=lambda piece: piece.period.starts_at
     )
+
+
+def _carry_related(row: Said, in_the_way: Sequence[Said]) -> list[Piece]:
+    """What the survivor's relations have to be so that nobody gets nearer to their own record, or their family's."""
+    return [
+        Piece(
+            other.id,
+            Period(max(row.period.starts_at, other.period.starts_at), min(row.period.ends_at, other.period.ends_at)),
+            relation=row.relation,
+        )
+        for other in in_the_way
+        if isinstance(row, Related) and isinstance(other, Related)
+        if STRICTNESS.index(other.relation) < STRICTNESS.index(row.relation)
+    ]
 
 
 def _carry_cover(row: Cover, in_the_way: Sequence[Said]) -> tuple[list[Piece], bool]:

@@ -15,8 +15,8 @@ from carecircle.assignments.rules import demoted_scope
 from carecircle.errors import StaleVersion
 from carecircle.identifiers import new_ids
 from carecircle.period import FOREVER, Period
-from carecircle.staffing.merging_rules import Cover, Direct, Piece, Said
-from carecircle.staffing.patient_facts import DIRECT, AboutPatient
+from carecircle.staffing.merging_rules import Cover, Direct, Piece, Related, Said
+from carecircle.staffing.patient_facts import DIRECT, RELATED, AboutPatient
 from carecircle.staffing.turnover_service import BELIEVED
 
 _CLOCKS = {"organization_id", "id", "lineage_id", "patient_id", "starts_at", "ends_at", "recorded_at"}
@@ -27,6 +27,7 @@ _OTHERWISE = {
     (DIRECT.kind, "scope"): "coalesce(string_to_array(p.scope, ','), t.scope)",
     ("coverage", "scope"): "coalesce(string_to_array(p.scope, ','), t.scope)",
     ("coverage", "rests_on"): "coalesce(string_to_array(p.rests_on, ','), t.rests_on)",
+    (RELATED.kind, "relation"): "coalesce(p.relation, t.relation)",
     ("coverage", "duty_ends_at"): "coalesce(p.duty_ends_at, least(t.duty_ends_at, coalesce(p.ends_at, 'infinity')))",
 }
 
@@ -144,8 +145,8 @@ async def record(
             f" select t.organization_id, p.id, {lineage}, :patient, p.starts_at, coalesce(p.ends_at, 'infinity'), :at,"
             f" :entry_id, {origin}{said}"
             " from unnest(cast(:of as uuid[]), cast(:ids as uuid[]), cast(:starts as timestamptz[]),"
-            " cast(:ends as timestamptz[]), cast(:scopes as text[]), cast(:rests as text[]), cast(:duties as timestamptz[]))"
-            " as p (of, id, starts_at, ends_at, scope, rests_on, duty_ends_at)"
+            " cast(:ends as timestamptz[]), cast(:scopes as text[]), cast(:rests as text[]), cast(:duties as timestamptz[]),"
+            " cast(:relations as text[])) as p (of, id, starts_at, ends_at, scope, rests_on, duty_ends_at, relation)"
             f" join carecircle.{table} t on t.organization_id = :tenant and t.id = p.of"
         ),
         {
@@ -160,6 +161,7 @@ async def record(
             "scopes": [None if piece.scope is None else ",".join(piece.scope) for piece in pieces],
             "rests": [None if piece.rests_on is None else ",".join(piece.rests_on) for piece in pieces],
             "duties": [piece.duty_ends_at for piece in pieces],
+            "relations": [piece.relation for piece in pieces],
         },
     )
 
@@ -186,6 +188,8 @@ def as_said(fact: AboutPatient, row: Row) -> Said:
     if fact.kind == "coverage":
         scope, rests_on = tuple(what["scope"]), frozenset(what["rests_on"])
         return Cover(row.id, row.period, taking, slot, scope=scope, rests_on=rests_on)
+    if fact is RELATED:
+        return Related(row.id, row.period, taking, slot, relation=what["relation"])
     return Said(row.id, row.period, taking, slot)
 
 

@@ -14,15 +14,18 @@ from carecircle.assignments.holdings import DIRECT_ASSIGNMENTS
 from carecircle.assignments.tables import PatientAssignment
 from carecircle.audit.entry import Entry, append
 from carecircle.database.constraints import translated
-from carecircle.database.session import enter_tenant, instant
+from carecircle.database.session import enter_tenant, instant, take_turns
 from carecircle.directory.following_service import keep_apart
-from carecircle.directory.holdings import Holding
+from carecircle.directory.holdings import DUTIES, Holding
 from carecircle.directory.service import AnyId, resolve_provider
-from carecircle.directory.tables import Provider
+from carecircle.directory.tables import Duty, Provider
+from carecircle.emergency.concern_service import FOLLOWED_FOR
+from carecircle.emergency.ending_service import end_open_of_provider
+from carecircle.emergency.holdings import EMERGENCY_ACCESS
 from carecircle.errors import ProviderNotRegistered
-from carecircle.identifiers import EntryId, new_ids
+from carecircle.identifiers import EntryId, OrganizationId, new_ids
 from carecircle.staffing.registry import THEIRS
-from carecircle.staffing.turnover_service import BELIEVED, Held, Successor, close, follow, held_by
+from carecircle.staffing.turnover_service import BELIEVED, Held, Successor, by_id, close, follow, held_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +47,13 @@ async def offboard(
 ) -> Offboarded:
     """End everything in the registry that this person holds now or will hold. With `dry_run`, only say what that is.
 
-    What is only about them stays: patients' objections, suspensions, the referrals they made.
+    What is only about them stays: patients' objections, suspensions, the referrals they made. Emergency access ends as its
+    requester would end it, and what they were to decide about by a duty that is over they decide no more.
 
     Rows are locked, not patients: a panel may have more patients than the server has locks. Whoever changes one of these
     rows at the same time goes first, and what they leave the person with is ended too; an assignment that somebody adds
-    meanwhile is met by repeating this. Raises ProviderNotRegistered.
+    meanwhile is met by repeating this. A request for emergency access in flight goes first, by the person's turn.
+    Raises ProviderNotRegistered.
     """
     who = actor_of(actor)
     with translated():
@@ -59,15 +64,20 @@ async def offboard(
         )
         if known is None:
             raise ProviderNotRegistered
+        ended: Counter[str] = Counter()
         if not dry_run:
             await keep_apart(db, tenant)
+            # Before any row is locked: who opens or decides takes turns first, and rows after that.
+            await take_turns(db, tenant, provider_id)
+            if broken := await end_open_of_provider(db, tenant, provider_id, who):
+                ended[EMERGENCY_ACCESS.kind] = len(broken)
+            await _take_back(db, tenant, provider_id, who)
         held = await _held(db, tenant, provider_id)
         if dry_run:
             now = await instant(db)
             losing = {row.patient_id for holding, row in held if _is_primary(holding, row) and row.starts_at <= now}
             counts = Counter(holding.kind for holding, _ in held)
             return Offboarded(provider_id, dict(counts), sorted(one for one in losing if one is not None))
-        ended: Counter[str] = Counter()
         panel: set[UUID] = set()
         # A locked read skips what others close while it waits, and does not see what they put in its place: the plain read
         # does, so it has the last word.
@@ -121,6 +131,32 @@ async def _end(db: AsyncSession, tenant: UUID, provider_id: UUID, held: list[tup
         await close(db, tenant, holding, [(row.id, entries[row.patient_id]) for _, row in rows], now)
         kept = [Successor.ended(row, now, entries[row.patient_id]) for _, row in rows if row.starts_at < now]
         await follow(db, tenant, holding, kept, now)
+
+
+async def _take_back(db: AsyncSession, tenant: OrganizationId, provider_id: UUID, who: Actor) -> None:
+    """Set down anew the duties that were over before, by which something may still be decided, as over.
+
+    A duty counts for what was asked during it, also after its end, unless it was recorded no earlier than it ended.
+    """
+    now = await instant(db)
+    counting = await db.scalars(
+        select(Duty.id).where(
+            Duty.organization_id == tenant,
+            Duty.provider_id == provider_id,
+            Duty.superseded_at == BELIEVED,
+            Duty.duty != "break_glass",
+            Duty.ends_at <= now,
+            Duty.ends_at > now - FOLLOWED_FOR,
+            Duty.ends_at > Duty.recorded_at,
+        )
+    )
+    over = await by_id(db, tenant, DUTIES, list(counting))
+    if not over:
+        return
+    entry = Entry(tenant, "change", who, "offboarded", provider_id=provider_id, detail={"duties_taken_back": len(over)})
+    await append(db, entry)
+    await close(db, tenant, DUTIES, [(row_id, entry.id) for row_id in over], now)
+    await follow(db, tenant, DUTIES, [Successor.restored(row, entry.id) for row in over.values()], now)
 
 
 async def _with_primary(db: AsyncSession, tenant: UUID, patients: set[UUID]) -> set[UUID]:

@@ -31,6 +31,8 @@ class AboutPatient:
 
 
 DIRECT = AboutPatient("direct-assignment", PatientAssignment)
+RELATED = AboutPatient("personal-relation", PersonalRelation, once=("provider_id",), restricts=True)
+BROKEN_GLASS = AboutPatient("emergency-access", EmergencyAccess)
 
 # A referral comes before the assignments that rest on it.
 PATIENT_FACTS: tuple[AboutPatient, ...] = (
@@ -45,8 +47,8 @@ PATIENT_FACTS: tuple[AboutPatient, ...] = (
     ),
     AboutPatient("objection", AccessRestriction, once=("kind", "provider_id"), restricts=True),
     AboutPatient("label", PatientLabel, once=("label",), restricts=True),
-    AboutPatient("personal-relation", PersonalRelation, once=("provider_id",), restricts=True),
-    AboutPatient("emergency-access", EmergencyAccess),
+    RELATED,
+    BROKEN_GLASS,
 )
 # What says that two patients are one is about both, and stays as it was said.
 STAYS = (PatientMerge,)

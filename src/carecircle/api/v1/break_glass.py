@@ -26,7 +26,14 @@ from carecircle.database.session import instant
 from carecircle.directory.policy_service import policy_at
 from carecircle.emergency import opening_service, reading_service
 from carecircle.emergency.approvers_service import approvers_on
-from carecircle.emergency.concern_service import FOLLOWED_FOR, Concern, concern_of, on_privacy_office
+from carecircle.emergency.concern_service import (
+    FOLLOWED_FOR,
+    Concern,
+    concern_of,
+    concerns_of,
+    naming,
+    on_privacy_office,
+)
 from carecircle.errors import Conflict, InvalidRequest, NotFound, Refused
 from carecircle.errors.emergency import AttestationRequired, EmergencyAccessNotFound, PersonRequired, StepUpRequired
 from carecircle.identifiers import ProviderId, to_text
@@ -42,11 +49,11 @@ router = routes("break-glass")
 async def about(door: Door, person: ProviderId, emergency_id: UUID) -> AsyncIterator[AsyncSession]:
     """A transaction in which a person does something about one emergency access, as themselves.
 
-    What was refused stands in the audit trail by its own code; to whom the access is no business it is told as if there
-    were none.
+    What was refused stands in the audit trail by its own code, with whose access it is to whom. Who has no business with it
+    is told as if there were none.
     """
     try:
-        async with door.change() as db:
+        async with door.change() as db, naming(db, emergency_id=emergency_id):
             yield db
     except (InvalidRequest, Refused, NotFound, Conflict) as error:
         if isinstance(error, InvalidRequest):  # to ask for what cannot be is an attempt too
@@ -61,7 +68,7 @@ async def about(door: Door, person: ProviderId, emergency_id: UUID) -> AsyncIter
 async def looking(door: Door, emergency_id: UUID) -> AsyncIterator[tuple[AsyncSession, Concern | None]]:
     """A transaction in which somebody reads about one emergency access: a person as what it concerns them, or (None) those
     who may change. Raises EmergencyAccessNotFound for everybody else, and leaves an entry of it."""
-    async with door.change() as db:
+    async with door.change() as db, naming(db, emergency_id=emergency_id):
         person = person_of(door.caller)
         concern = None if person is None else await concern_of(db, emergency_id=emergency_id, provider=person)
         if concern is None and "change" not in door.caller.may:
@@ -112,11 +119,16 @@ async def list_emergencies(door: Asking, pending: bool = False) -> ListOfEmergen
                 if await on_privacy_office(db, provider=person):
                     found += await reading_service.to_review(db)
         once = {one.id: one for one in found}
+        concerns: dict[UUID, Concern | None] = dict.fromkeys(once)
+        if person is not None:
+            concerns = await concerns_of(db, emergencies=list(once), provider=person)
+            if "change" not in door.caller.may:
+                once = {own: one for own, one in once.items() if concerns[own] is not None}
         await record_reading(
             db, "emergency-listed", provider=person, emergencies=len(once),
             patients={one.patient_id for one in once.values()},
         )  # fmt: skip
-    return ListOfEmergencies(emergencies=[listed(one) for one in once.values()])
+    return ListOfEmergencies(emergencies=[listed(one, told_as(person, concerns[own])) for own, one in once.items()])
 
 
 @router.get("/break-glass/{emergency_id}")
@@ -126,13 +138,14 @@ async def show_emergency(door: Asking, emergency_id: OwnId) -> Whole:
     async with looking(door, emergency_id) as (db, concern):
         words = concern is not None
         one = await reading_service.show(db, emergency_id=emergency_id, words=words)
-        notes = await reading_service.notes_of(db, emergency_id=emergency_id)
+        told = told_as(person_of(door.caller), concern)
+        notes = reading_service.notes_told_to(await reading_service.notes_of(db, emergency_id=emergency_id), told)
         approvers = await approvers_on(db, door.caller.organization_id, emergency_id)
         await record_reading(
             db, "emergency-read", patient=one.patient_id, provider=one.provider_id, emergency=emergency_id
         )
     return Whole(
-        **listed(one).model_dump(),
+        **listed(one, told).model_dump(),
         words=one.words,
         second_words=one.second_words,
         approvers=[
@@ -141,6 +154,12 @@ async def show_emergency(door: Asking, emergency_id: OwnId) -> Whole:
         ],
         notes=[remark(note, words=words) for note in notes],
     )
+
+
+def told_as(person: ProviderId | None, concern: Concern | None) -> Concern:
+    """As whom somebody is told of one: who may change, and is no person, as the privacy office; who is, and whom it does
+    not concern otherwise, as an approver."""
+    return concern or ("privacy-office" if person is None else "approver")
 
 
 async def _seconds_since_sign_in(door: Door) -> int:

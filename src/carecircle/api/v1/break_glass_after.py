@@ -35,7 +35,8 @@ FIGURES = {
 REPORT: dict[str, Any] = {
     "written_at": "2026-02-01T09:00:00Z", "emergency": LISTED, "organization": "North Hospital", "unit": None,
     "reason": "Life-threatening emergency", "names": {}, "approvers": [], "states": [], "notes": [], "deliveries": [],
-    "opened": [], "relations": [], "converted_at": None, "seconds_open": 900.0, "disclosure": None,
+    "opened": [], "supposed": [], "relations": [], "converted_at": None, "seconds_open": 900.0, "disclosure": None,
+    "told_to": "privacy-office",
 }  # fmt: skip
 
 
@@ -84,7 +85,12 @@ class Figures(Answer):
 
 
 class Report(Answer):
-    """The after-action report: who, why, what was opened by which decision (`opened`), and what became of it."""
+    """The after-action report: who, why, what was opened by which decision (`opened`), and what became of it.
+
+    `supposed` are questions about another instant than when they were asked. `told_to` says for whom it was written: whoever
+    asked is not told what stands out and when the review is due; the verdict, the reviewer, the reviewer's words and the
+    draft of a disclosure note are for the privacy office.
+    """
 
     model_config = example(**REPORT)
     written_at: Moment
@@ -98,10 +104,12 @@ class Report(Answer):
     notes: list[dict[str, Any]]
     deliveries: list[dict[str, Any]]
     opened: list[dict[str, Any]]
+    supposed: list[dict[str, Any]]
     relations: list[dict[str, Any]]
     converted_at: Moment | None
     seconds_open: float
     disclosure: dict[str, Any] | None
+    told_to: str
 
 
 @router.get("/break-glass/figures")
@@ -128,7 +136,9 @@ async def emergency_report(door: Asking, emergency_id: OwnId, accept: Annotated[
     async with looking(door, emergency_id) as (db, concern):
         if concern is None:
             raise PersonRequired("The report has reasons in words; it is for the persons whose business it is.")
-        report = await report_service.report(db, emergency_id=emergency_id, auditor=door.circle.auditor)
+        report = await report_service.report(
+            db, emergency_id=emergency_id, auditor=door.circle.auditor, concern=concern
+        )
     if "text/html" in accept:
         body, kind = as_html(report).encode(), "text/html; charset=utf-8"
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,15 +12,20 @@ from carecircle.api.stream import EventStream
 from carecircle.api.v1.door import Asking, Door, routes
 from carecircle.api.v1.person import Person
 from carecircle.api.v1.shapes import id_of
+from carecircle.database.session import instant
 from carecircle.emergency.concern_service import Glance, followed
 from carecircle.emergency.rules import OPEN_STATES
 from carecircle.identifiers import ProviderId
 from carecircle.notices.words import reference
-from carecircle.period import show
+from carecircle.period import EARLIEST, show
 
 router = routes("break-glass")
 
 Told = dict[str, Any]
+LOOK_AT_ALL = timedelta(minutes=1)
+"""How often everything is looked at: what nobody follows any more is forgotten, what took long to be committed is found."""
+COMMITTED_BY = timedelta(seconds=10)
+"""By when a change is committed that bears an instant: looks overlap by as much."""
 
 
 class Following:
@@ -28,19 +34,29 @@ class Following:
     def __init__(self, door: Door, person: ProviderId) -> None:
         self._door, self._person = door, person
         self._told: dict[UUID, Told] = {}
+        self._looked_at = self._looked_at_all = EARLIEST
 
     async def look(self) -> list[Told]:
-        """What is new, the oldest request first. Raises AccessUnavailable."""
+        """What is new, the oldest request first. Raises AccessUnavailable.
+
+        Now and then it looks at everything, otherwise at what changed: many looks must not cost more where much is open.
+        """
         async with self._door.read() as db:
-            found = await followed(db, provider=self._person)
+            now = await instant(db)
+            all_of_it = now - self._looked_at_all > LOOK_AT_ALL
+            since = None if all_of_it else self._looked_at - COMMITTED_BY
+            found = await followed(db, provider=self._person, changed_since=since)
         told = {one.id: _told(one) for one in found if one.id in self._told or _comes_up(one)}
         new = [said for one, said in told.items() if self._told.get(one) != said]
-        self._told = told
+        self._told, self._looked_at = told if all_of_it else self._told | told, now
+        if all_of_it:
+            self._looked_at_all = now
         return new
 
 
 def _comes_up(one: Glance) -> bool:
-    return one.decide_by is not None or (one.own and one.state in OPEN_STATES)
+    """What awaits a decision, what is one's own and open, and what opened as asked: nobody must decide, somebody may deny."""
+    return one.decide_by is not None or one.state == "provisional" or (one.own and one.state in OPEN_STATES)
 
 
 def _told(one: Glance) -> Told:

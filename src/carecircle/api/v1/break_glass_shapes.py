@@ -23,8 +23,9 @@ from carecircle.api.v1.shapes import (
     example,
     id_of,
 )
+from carecircle.emergency.concern_service import Concern
 from carecircle.emergency.opening_rules import LONGEST_WORDS
-from carecircle.emergency.reading_service import Note
+from carecircle.emergency.reading_service import Note, told_to
 from carecircle.emergency.rules import DEFAULT_HOURS, Verdict
 from carecircle.emergency.value import Emergency
 from carecircle.identifiers import to_text
@@ -112,6 +113,9 @@ class Standing(Answer):
 
 
 class Listed(Standing):
+    """`signals` (what stands out) and `review_due_at` are null for whoever asked, `verdict` and `reviewed_by_id` for
+    everybody but the privacy office and tokens of no person that may change."""
+
     model_config = example(**LISTED)
     provider_id: Id
     patient_id: Id
@@ -124,7 +128,7 @@ class Listed(Standing):
     extension_pending: bool
     second_reason_code: str | None
     two_persons: bool
-    signals: list[str]
+    signals: list[str] | None
     acknowledged_by: list[Id]
     seconded_by_id: Id | None
     decided_by_id: Id | None
@@ -176,13 +180,16 @@ def standing(one: Emergency) -> Standing:
     )  # fmt: skip
 
 
-def listed(one: Emergency) -> Listed:
+def listed(one: Emergency, concern: Concern) -> Listed:
+    """As much of it as is told to whom it concerns in this way."""
+    one = told_to(one, concern)
     return Listed(
         **standing(one).model_dump(), provider_id=to_text(one.provider_id), patient_id=to_text(one.patient_id),
         reason_code=one.reason_code, unit_id=id_of(one.unit_id), wanted_scope=list(one.wanted_scope),
         wanted_until=show(one.wanted_until), asked_at=show(one.asked_at), opened_at=end_of(one.opened_at),
         extension_pending=one.extension_pending, second_reason_code=one.second_reason_code, two_persons=one.two_persons,
-        signals=list(one.signals), acknowledged_by=[to_text(who) for who in one.acknowledged_by],
+        signals=None if concern == "requester" else list(one.signals),
+        acknowledged_by=[to_text(who) for who in one.acknowledged_by],
         seconded_by_id=id_of(one.seconded_by_id), decided_by_id=id_of(one.decided_by_id), decided_at=end_of(one.decided_at),
         ended_because=one.ended_because, verdict=one.verdict, reviewed_by_id=id_of(one.reviewed_by_id),
         review_due_at=end_of(one.review_due_at),

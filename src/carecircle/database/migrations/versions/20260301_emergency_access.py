@@ -211,7 +211,7 @@ def _around_a_grant() -> None:
     op.execute(
         "create index emergency_approvers_on on carecircle.emergency_approvers (organization_id, emergency_id, provider_id)"
     )
-    op.execute("create index emergency_approvers_of on carecircle.emergency_approvers (organization_id, provider_id)")
+    op.execute("create index emergency_approvers_of on carecircle.emergency_approvers (organization_id, provider_id, emergency_id)")
     op.execute("""
         create table carecircle.emergency_notes (
           organization_id uuid        not null references carecircle.organizations (id),
