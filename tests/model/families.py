@@ -180,6 +180,7 @@ FAMILIES: Sequence[Family] = (
         (any_duty, duty_ahead, duty_ended, suspension, lifted, any_access_requested),
         5,
     ),
+    (((may_break_glass,), (suspension,)), (suspension, lifted, duty_ended, any_access_requested), 3),
 )
 
 

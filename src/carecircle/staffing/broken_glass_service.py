@@ -59,7 +59,8 @@ async def end_own_records(db: AsyncSession, tenant: OrganizationId, who: Actor, 
 async def unsettled(db: AsyncSession, tenant: OrganizationId, known: PatientMerge, at: datetime) -> list[UUID]:
     """What is open to the survivor of a merge and was asked for, or changed, since: its ids.
 
-    What says just what it said for the survivor before, or what this merge or another one made of it, is settled.
+    What was the survivor's own before stays, whatever became of it; so does what says just what this merge or another one
+    made of it.
     """
     found = {one for one, _ in await _open(db, tenant, [known.into_patient_id], at)}
     if not found:
@@ -71,10 +72,11 @@ async def unsettled(db: AsyncSession, tenant: OrganizationId, known: PatientMerg
             PatientMerge.superseded_at == BELIEVED,
         )
     )
-    held = [await held_before(db, tenant, BROKEN_GLASS, known.into_patient_id, known.recorded_at, known.entry_id)]
-    held += [await made_by(db, tenant, BROKEN_GLASS, found, entry_id) for entry_id in list(entries)]
+    before = await held_before(db, tenant, BROKEN_GLASS, known.into_patient_id, known.recorded_at, known.entry_id)
+    found -= {row.lineage_id for row in before}
+    made = [await made_by(db, tenant, BROKEN_GLASS, found, entry_id) for entry_id in list(entries)]
     present = await believed_about(db, tenant, BROKEN_GLASS, known.into_patient_id)
-    return sorted(one for one in found if all(_says(one, rows) != _says(one, present) for rows in held))
+    return sorted(one for one in found if all(_says(one, rows) != _says(one, present) for rows in made))
 
 
 async def _open(
