@@ -332,7 +332,9 @@ def test_every_code_has_its_words() -> None:
     assert set(SIGNALS) == set(REPORTED)
     assert set(DUTIES) == set(KNOWN_DUTIES)
     assert set(SAID) == {"acknowledged", "asked", "answered", "decided", "reviewed", "converted", "escalated"}
-    assert {"clinician", "discharge", "relationship", "expired"} == set(ENDED)
+    assert set(ENDED) == {
+        "clinician", "discharge", "relationship", "expired", "offboarded", "merged", "parted",
+    }  # fmt: skip
     assert reason("ward-code") == "ward-code"
     from carecircle.cli.break_glass_after import Verdict
 

@@ -77,7 +77,8 @@ def test_a_code_of_the_policys_own_is_kept(in_hospital: Any) -> None:
         access = hospital.circle.access
         with acting_as(organization=hospital.organization, actor="service:host"):
             for reason, state in (("stroke", "requested"), ("life-threat", "provisional")):
-                async with access.break_glass(c.doctor, c.patient, reason=reason, note="in words") as glass:
+                patient = await hospital.patient()
+                async with access.break_glass(c.doctor, patient, reason=reason, note="in words") as glass:
                     found = await manager(c).get_emergency_access(glass.id)
                     assert (found.reason_code, glass.state) == (reason, state)
         with pytest.raises(ReasonRequired):
@@ -126,9 +127,16 @@ def test_refusals_are_typed_and_recorded(in_hospital: Any) -> None:
                     text("select set_config('carecircle.organization_id', :o, true)"), {"o": str(hospital.organization)}
                 )
                 codes = await connection.execute(
-                    text("select code from carecircle.audit_events where kind = 'refusal' order by recorded_at")
+                    text(
+                        "select code, patient_id, detail::json ->> 'emergency' as emergency from carecircle.audit_events"
+                        " where kind = 'refusal' order by recorded_at"
+                    )
                 )
-                assert [row.code for row in codes] == ["may-not-break-glass", "self-approval", "not-themselves"]
+                assert [tuple(row) for row in codes] == [
+                    ("may-not-break-glass", c.patient, None),
+                    ("self-approval", c.patient, access_id),
+                    ("not-themselves", c.patient, access_id),
+                ]
         assert await manager(c).approve_emergency_access(access_id, c.everywhere), "who may, can"
 
     in_hospital(body)

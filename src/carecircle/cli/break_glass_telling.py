@@ -105,10 +105,13 @@ def acted(
 ) -> Standing:
     """Do something about the one that is meant, in one transaction; then look how it stands."""
 
+    from carecircle.emergency.concern_service import naming
+
     async def work(desk: Desk) -> Standing:
         async def done(session: AsyncSession) -> UUID:
             emergency_id = await meant(session, which)
-            await change(session, emergency_id)
+            async with naming(session, emergency_id=emergency_id):
+                await change(session, emergency_id)
             return emergency_id
 
         return await standing(desk, await desk.change(done), clock)
@@ -129,5 +132,6 @@ def tell_standing(found: Standing, following: dict[str, str], how: How, *, who_a
     lines += found.clock_line
     data = record(one, told.names) | {"signals": signals}
     if who_asked:
+        data["review_due_at"] = None  # it would tell a label
         data["told"] = list(dict.fromkeys(each.provider_id for each in found.reached))
     tell(lines, data, following, how)

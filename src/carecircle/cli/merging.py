@@ -29,13 +29,16 @@ WORDS = {
     "coverage": "coverage arrangement",
     "objection": "objection",
     "label": "label",
+    "personal-relation": "personal relation",
+    "emergency-access": "state of emergency access",
 }
-PLURALS = {"care-team-patient": "places on care teams"}
+PLURALS = {"care-team-patient": "places on care teams", "emergency-access": "states of emergency access"}
 REASONS = {
     "survivor-has-a-primary": "the record that is kept has a primary provider then",
     "survivor-has-it": "the record that is kept has the same",
     "grants-nothing-as-consulting": "as consulting it would grant nothing",
     "survivors-granted-less": "the cover of the record that is kept grants what both did",
+    "survivors-was-less-strict": "the stricter relation of the two is kept",
     "survivors-rests-on-something-else": "the cover of the record that is kept rests on other credentials, so it stays",
 }
 LEFT = {

@@ -29,7 +29,6 @@ SIGNALS = {
     "not-attested": "The provider did not confirm the need.",
     "reopened": "The same had been asked for before, and was denied or left undecided.",
     "no-unit": "It is not known for which unit it was.",
-    "other-unit": "The provider works in another unit than the one it was for.",
     "other-unit": "The provider asked for a unit in which they have no role, though they have one in another.",
 }
 _DUTIES = {"supervisor": "Supervisor", "duty_manager": "Duty manager", "privacy_office": "Privacy office"}

@@ -18,6 +18,7 @@ from carecircle.audit.entry import Entry, append
 from carecircle.audit.refusal import REFUSALS, record_refusal
 from carecircle.database.session import transaction
 from carecircle.emergency import deciding_service, ending_service, opening_service, reading_service
+from carecircle.emergency.concern_service import naming
 from carecircle.emergency.reading_service import Emergency
 from carecircle.errors import StaleVersion
 from carecircle.errors.emergency import GrantEnded
@@ -122,25 +123,30 @@ class EmergencyAccessManager:
 
         Raises NotAnApprover, SelfApproval, AlreadyDecided, GrantEnded, EmergencyAccessNotFound.
         """
-        row = await self._do(
-            lambda db, **who: deciding_service.approve(
-                db, emergency_id=parse_id(access_id), approver=supervisor_id, hours=hours, scope=scope, **who
-            )
+        row = await self._about(
+            access_id,
+            lambda db, emergency_id, **who: deciding_service.approve(
+                db, emergency_id=emergency_id, approver=supervisor_id, hours=hours, scope=scope, **who
+            ),
         )
         return row.state == "approved"
 
     async def deny_emergency_access(self, access_id: UUID | str, supervisor_id: AnyId, words: str) -> None:
         """Deny and end at once; `words` say why. Raises as approving does."""
-        await self._do(
-            lambda db, **who: deciding_service.deny(
-                db, emergency_id=parse_id(access_id), approver=supervisor_id, words=words, **who
-            )
+        await self._about(
+            access_id,
+            lambda db, emergency_id, **who: deciding_service.deny(
+                db, emergency_id=emergency_id, approver=supervisor_id, words=words, **who
+            ),
         )
 
     async def end_emergency_access(self, access_id: UUID | str, provider_id: AnyId) -> None:
         """End it now: its own provider needs it no longer. Raises NotThemselves, GrantEnded, EmergencyAccessNotFound."""
-        await self._do(
-            lambda db, **who: ending_service.end(db, emergency_id=parse_id(access_id), provider=provider_id, **who)
+        await self._about(
+            access_id,
+            lambda db, emergency_id, **who: ending_service.end(
+                db, emergency_id=emergency_id, provider=provider_id, **who
+            ),
         )
 
     async def get_emergency_access(self, access_id: UUID | str) -> Emergency:
@@ -163,6 +169,15 @@ class EmergencyAccessManager:
         organization = organization_of(self._organization)
         async with transaction(self._engine, organization) as db:
             return await reading_service.show(db, emergency_id=parse_id(access_id), organization=organization)
+
+    async def _about(self, access_id: UUID | str, work: Callable[..., Awaitable[T]]) -> T:
+        emergency_id = parse_id(access_id)
+
+        async def named(db: AsyncSession, **who: Any) -> T:
+            async with naming(db, emergency_id=emergency_id, organization=who["organization"]):
+                return await work(db, emergency_id, **who)
+
+        return await self._do(named)
 
     async def _do(self, work: Callable[..., Awaitable[T]]) -> T:
         organization, actor = organization_of(self._organization), actor_of(self._actor)
