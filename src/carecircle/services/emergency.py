@@ -28,6 +28,8 @@ from carecircle.notices.listening import changes
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from carecircle.bootstrap import CareCircle
 
 AnyId = UUID | str | Identifier
