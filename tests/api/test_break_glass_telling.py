@@ -149,3 +149,25 @@ def test_the_entry_of_a_refusal_names_the_access_its_provider_and_its_patient(in
             assert nobodys not in (left["detail"] or "")
 
     on_glass(in_hospital, work)
+
+
+def test_what_opened_as_asked_is_listed_for_who_may_take_it_back(in_hospital: Run) -> None:
+    """Nobody has to approve it, so it does not wait; but its approvers see it while it is open."""
+
+    async def work(glass: Glass) -> None:
+        c = glass.clinic
+        await c.policy(emergency_mode="immediate")
+        stranger = await c.breaker()
+        one = await glass.opened()
+
+        async def ids(who: UUID, path: str = "") -> list[str]:
+            return [each["id"] for each in (await glass.json(who, "GET", path))["emergencies"]]
+
+        assert await ids(c.first) == [one]
+        assert await ids(c.first, "?pending=true") == []
+        assert await ids(stranger) == []
+        assert await ids(c.doctor) == [one]
+        await glass.json(c.first, "POST", f"/{one}/denial", {"words": "No."})
+        assert await ids(c.first) == []
+
+    on_glass(in_hospital, work)

@@ -14,8 +14,8 @@ from carecircle.policy import Policy
 
 AHEAD_AT_MOST = timedelta(minutes=1)
 """How far the clock that signs people in may be ahead of the database's."""
-LOOKED_BACK = timedelta(days=4)
-"""Before that, nothing was asked that can be open still: no wait is longer than 12 hours, no access longer than 72."""
+LOOKED_BACK = timedelta(days=5)
+"""Before that, nothing was asked that counts: no wait is longer than 12 hours, no access than 72, and 24 count after it."""
 REPEATED_WITHIN = timedelta(days=30)
 """For how long the words of a reason are remembered."""
 NEVER_DECIDED = frozenset({"immediate", "downtime"})

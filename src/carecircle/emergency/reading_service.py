@@ -22,7 +22,7 @@ from carecircle.emergency.rows import believed, states_of
 from carecircle.emergency.rules import OPEN_STATES
 from carecircle.emergency.tables import EmergencyAccess, EmergencyApprover, EmergencyNote
 from carecircle.emergency.value import Emergency as Emergency
-from carecircle.emergency.value import awaits_decision, extension_pending, said, shown_state, value_of
+from carecircle.emergency.value import awaits_decision, extension_pending, opened_as_asked, said, shown_state, value_of
 from carecircle.errors.emergency import EmergencyAccessNotFound
 from carecircle.identifiers import OrganizationId
 from carecircle.notices.tables import Due
@@ -126,9 +126,12 @@ async def to_review(db: AsyncSession, *, organization: UUID | str | None = None)
     return sorted(found, key=lambda one: (one.review_due_at or one.asked_at, one.id))
 
 
-async def inbox(db: AsyncSession, *, approver: AnyId, organization: UUID | str | None = None) -> list[Emergency]:
+async def inbox(
+    db: AsyncSession, *, approver: AnyId, pending: bool = True, organization: UUID | str | None = None
+) -> list[Emergency]:
     """What awaits a decision that this provider may take, the oldest deadline first; not what they approved already as one
-    of two. Raises ProviderNotRegistered for an identifier nobody has.
+    of two. Without `pending`, what opened as asked, too: nobody must decide about it, they may deny it. Raises
+    ProviderNotRegistered for an identifier nobody has.
     """
     with translated():
         tenant = await enter_tenant(db, organization_of(organization))
@@ -138,7 +141,11 @@ async def inbox(db: AsyncSession, *, approver: AnyId, organization: UUID | str |
             EmergencyApprover.organization_id == tenant, EmergencyApprover.provider_id == approver_id
         )
         query = _last(tenant).where(EmergencyAccess.ends_at > now, EmergencyAccess.lineage_id.in_(theirs))
-        awaited = [row for row in await db.scalars(query) if awaits_decision(row, now)]
+        awaited = [
+            row
+            for row in await db.scalars(query)
+            if awaits_decision(row, now) or (not pending and opened_as_asked(row, now))
+        ]
         rows = [
             row
             for row in await may_decide_about(db, tenant, awaited, approver_id, now)

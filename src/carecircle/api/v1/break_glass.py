@@ -104,7 +104,8 @@ async def break_glass(door: Asking, person: Person, body: Request, response: Res
 @router.get("/break-glass")
 async def list_emergencies(door: Asking, pending: bool = False) -> ListOfEmergencies:
     """Without words. To those who may change: all, or all that await a decision. To a person: what they asked for lately,
-    what awaits their decision and, on the privacy office's duty, what awaits a review; `pending`: their decision alone."""
+    what awaits their decision, what opened as asked and they may deny, and, on the privacy office's duty, what awaits a
+    review; `pending`: their decision alone."""
     person = person_of(door.caller)
     if person is None and "change" not in door.caller.may:
         raise await door.refused(PersonRequired())
@@ -112,7 +113,7 @@ async def list_emergencies(door: Asking, pending: bool = False) -> ListOfEmergen
         if person is None or "change" in door.caller.may:
             found = await reading_service.emergencies(db, pending=pending)
         else:
-            found = await reading_service.inbox(db, approver=person)
+            found = await reading_service.inbox(db, approver=person, pending=pending)
             if not pending:
                 lately = await instant(db) - FOLLOWED_FOR
                 found += await reading_service.emergencies(db, provider=person, since=lately)
