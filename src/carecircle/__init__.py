@@ -45,7 +45,11 @@ _HOMES = {
     "period": ("FOREVER", "Period"),
     "policy": ("Policy",),
     "services": (
-        "AssignmentValidator", "BreakGlassReason", "CareTeamService", "CrossCoverageManager", "EmergencyAccessManager",
+        "AssignmentValidator",
+        "BreakGlassReason",
+        "CareTeamService",
+        "CrossCoverageManager",
+        "EmergencyAccessManager",
         "PatientAssignmentService",
     ),
     "settings": ("Settings",),

@@ -230,6 +230,7 @@ class Model(Emergencies):
         [merge] = merges
         if self._now_believed("merge", patient=merge.other):
             raise Refused("already-merged")
+        nobodys = self._nobodys(now, merge)
         self._close(merge, now)
         at, survivor = merge.recorded, merge.other
         # Once closed, rows say nothing: look before.
@@ -253,16 +254,12 @@ class Model(Emergencies):
         # What was said of the two while they were one may be about either.
         known = theirs | {row.lineage for row in closed}
         self._for_both(now, patient, [row for row in believed if row.lineage not in known and row.ends > now])
+        self._end_each(now, nobodys)
         return True
 
     def _made(self, row: Row, at: datetime) -> list[tuple[datetime, datetime]]:
         """The times of what was recorded at an instant in place of a row."""
         return [_span(one) for one in self.rows if (one.lineage, one.recorded) == (row.lineage, at)]
-
-    def _unchanged(self, row: Row, at: datetime, believed: Sequence[Row]) -> bool:
-        made = [one for one in self.rows if (one.lineage, one.recorded) == (row.lineage, at)]
-        present = [one for one in believed if one.lineage == row.lineage]
-        return sorted(map(_content, made), key=str) == sorted(map(_content, present), key=str)
 
     def _restrict_again(self, now: datetime, row: Row, at: datetime, believed: Sequence[Row], changed: bool) -> None:
         """One too many is the lesser harm: it is the patient's again as far as it was not lifted itself."""
@@ -291,11 +288,6 @@ class Model(Emergencies):
 
     def _close(self, row: Row, now: datetime) -> None:
         self.rows[row.number] = replace(row, superseded=now)
-
-
-def _content(row: Row) -> tuple[object, ...]:
-    said = (row.provider, row.team, row.role, row.other, row.code, row.duty_ends)
-    return row.kind, row.starts, row.ends, row.scope, *said
 
 
 def _carried(row: Row, held: Sequence[Row]) -> list[Row]:

@@ -6,6 +6,7 @@ forgets to ask about the organization lets somebody in who is known elsewhere.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -167,16 +168,21 @@ async def play(circle: CareCircle, history: History) -> Played:
                 db.expunge_all()
         rows = await _rows(db, run)
     changes = sorted({row[at] for row in rows for at in ("recorded_at", "superseded_at")} - {FOREVER})
-    if len(changes) != outcomes.count("changed"):
+    if len(changes) < outcomes.count("changed"):
         raise Disagreement("how many commands changed rows", outcomes, changes)
     model = Model(range(history.patients), range(history.providers), {0})
-    upcoming, now = iter(changes), run.base
+    model.ahead, now = deque(changes), run.base
     for command, order, outcome in zip(history.commands, orders, outcomes, strict=True):
         # A command that changed nothing left no instant behind: it ran right after the change before it.
-        now = next(upcoming) if outcome == "changed" else now + TICK
+        now = model.ahead.popleft() if outcome == "changed" and model.ahead else now + TICK
         supposed = _supposedly(model, now, command, order)
         if supposed != outcome:
             raise Disagreement(f"outcome of {command}", outcome, supposed)
+        now = max([now, *changes[: len(changes) - len(model.ahead)]])
+    if model.ahead:
+        raise Disagreement(
+            "how many instants changed rows", changes, [one for one in changes if one not in model.ahead]
+        )
     ids = _same_rows(model, rows, run)
     edges = sorted({at for row in model.rows for at in (row.starts, row.ends)} - {EARLIEST, FOREVER})
     as_ofs = [*_around(edges), *[run.base + FAR] * (len(edges) + 1), run.base - FAR, *changes]

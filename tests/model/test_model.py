@@ -180,5 +180,97 @@ def test_the_model_breaks_the_glass_for_one_person_for_a_while_and_hides_nothing
     assert model.check(0, "read", 0, T + 7 * minute, None).code == "no-relationship"
 
 
+def test_the_model_ends_what_nobody_can_say_to_whom_it_was_given_when_records_are_parted() -> None:
+    model = Model(patients=[0, 1, 2], providers=range(6))
+    for provider in (0, 1, 3, 4, 5):
+        model.add_duty(T, provider, "break_glass")
+    model.add_duty(T, 2, "supervisor")
+    minute = timedelta(minutes=1)
+    for patient, provider in ((0, 0), (1, 1), (0, 3), (2, 5)):
+        model.request_access(T, patient, provider)
+    model.merge_patients(T + minute, 0, 1)
+    model.merge_patients(T + 2 * minute, 2, 1)
+    model.request_access(T + 3 * minute, 1, 4)
+    model.approve_access(T + 3 * minute, 1, 2)
+    model.approve_access(T + 3 * minute, 2, 2)
+    at = T + 4 * minute
+    assert {model.check(n, "read", 1, at, None).code for n in (0, 1, 3, 4, 5)} == {"allowed"}
+    model.unmerge_patients(at, 0)
+
+    def let_in(patient: int) -> set[int]:
+        return {n for n in range(6) if model.check(n, "read", patient, at, None).allowed}
+
+    assert let_in(0) == {0}, "what nobody changed goes home"
+    assert let_in(1) == {1, 5}, "the survivor's own stays, changed or not, and what another merge made"
+    ended = [row for row in model.rows if row.role == "ended"]
+    assert {(row.provider, row.patient, row.starts, row.scope) for row in ended} == {
+        (3, 1, at, frozenset()),
+        (4, 1, at, frozenset()),
+    }, "changed since, or asked for since"
+    assert model.check(4, "read", 1, at, believed_at=at - minute).allowed, "what was believed stays on record"
+    model.unmerge_patients(at, 2)
+    assert (let_in(1), let_in(2)) == ({1}, {5})
+
+
+def test_the_model_lets_what_came_to_nothing_wait_until_somebody_decides() -> None:
+    model = Model(patients=[0, 1], providers=[0, 1, 2])
+    for number, duty in ((0, "break_glass"), (2, "supervisor")):
+        model.add_duty(T, number, duty)
+    minute = timedelta(minutes=1)
+
+    def asked_again(at: datetime, patient: int = 0) -> str:
+        model.request_access(at, patient, 0)
+        return model.check(0, "read", patient, at, None).code
+
+    assert asked_again(T) == "allowed"
+    model.end_access(T + minute, 0, 0)
+    assert asked_again(T + 2 * minute) == "allowed", "what was opened and ended has not come to nothing yet"
+    model.deny_access(T + 3 * minute, 1, 2)
+    assert asked_again(T + 4 * minute) == "no-relationship"
+    assert asked_again(T + 4 * minute, 1) == "allowed", "another patient's is another request"
+    model.end_access(T + 5 * minute, 2, 0)
+    assert asked_again(T + 6 * minute) == "no-relationship", "ending what waits settles nothing"
+    model.approve_access(T + 7 * minute, 4, 2)
+    model.end_access(T + 8 * minute, 4, 0)
+    assert asked_again(T + 9 * minute) == "allowed", "a decision does"
+
+
+def test_the_model_asks_again_at_an_approval_what_it_asked_at_the_request() -> None:
+    minute = timedelta(minutes=1)
+
+    def asked(duty_ends: datetime | None = None) -> Model:
+        model = Model(patients=[0], providers=[0, 1, 2])
+        model.add_duty(T, 0, "break_glass", ends=duty_ends)
+        model.add_duty(T, 2, "supervisor")
+        model.set_policy(T, (), 0, (), None, overrides=("objection", "sensitivity"))
+        model.request_access(T + minute, 0, 0)
+        return model
+
+    def approval(model: Model, at: datetime = T + 3 * minute) -> str:
+        return refusal(lambda: model.approve_access(at, 0, 2))
+
+    model = asked()
+    model.restrict(T + 2 * minute, "suspension", None, 0, None, None, None)
+    assert approval(model) == "emergency-access-refused"
+    model = asked()
+    model.end_duty(T + 2 * minute, 0)
+    assert approval(model) == "may-not-break-glass", "it was taken back"
+    model = asked(duty_ends=T + 2 * minute)
+    assert model.approve_access(T + 3 * minute, 0, 2), "their shift is over, which takes nothing back"
+    model = asked()
+    model.restrict(T + 2 * minute, "objection", 0, 0, None, None, None)
+    assert model.approve_access(T + 3 * minute, 0, 2), "policy overrides that"
+    model = asked()
+    model.restrict(T + 2 * minute, "objection", 0, 0, None, None, None)
+    model.set_policy(T + 2 * minute, (), 0, (), None, overrides=("sensitivity",))
+    assert approval(model) == "emergency-access-refused", "policy does not override it any more"
+    model.lift(T + 3 * minute, 0)
+    model.approve_access(T + 4 * minute, 0, 2)
+    assert model.rows[-1].despite == {"sensitivity"}
+    model.set_policy(T + 5 * minute, (), 0, (), None, overrides=("objection", "sensitivity"))
+    model.restrict(T + 5 * minute, "objection", 0, 0, None, None, None)
+    assert model.check(0, "read", 0, T + 5 * minute, None).code == "restricted", "what was approved stays as it was"
+
+
 def test_histories_are_drawn_again_from_their_number() -> None:
     assert drawn(20, number=5) == drawn(20, number=5) != drawn(20, number=6)

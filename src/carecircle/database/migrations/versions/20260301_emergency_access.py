@@ -211,7 +211,9 @@ def _around_a_grant() -> None:
     op.execute(
         "create index emergency_approvers_on on carecircle.emergency_approvers (organization_id, emergency_id, provider_id)"
     )
-    op.execute("create index emergency_approvers_of on carecircle.emergency_approvers (organization_id, provider_id, emergency_id)")
+    op.execute(
+        "create index emergency_approvers_of on carecircle.emergency_approvers (organization_id, provider_id, emergency_id)"
+    )
     op.execute("""
         create table carecircle.emergency_notes (
           organization_id uuid        not null references carecircle.organizations (id),
@@ -228,7 +230,9 @@ def _around_a_grant() -> None:
           constraint emergency_notes_provider foreign key (organization_id, provider_id)
             references carecircle.providers (organization_id, id)
         )""")
-    op.execute("create index emergency_notes_on on carecircle.emergency_notes (organization_id, emergency_id, recorded_at)")
+    op.execute(
+        "create index emergency_notes_on on carecircle.emergency_notes (organization_id, emergency_id, recorded_at)"
+    )
     guard_entity("emergency_approvers")
     guard_entity("emergency_notes")
 
