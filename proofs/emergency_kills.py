@@ -35,16 +35,18 @@ FOUND_OF_A_GRANT = (
     "a state without its entry", "a state without its webhook in the outbox", "an access without what is due about it",
     "an access of which nobody is told by mail", "an access that nobody may decide about",
 )  # fmt: skip
-PLANT_A_STATE = """
+DENIED = """(
+    select lineage_id from carecircle.emergency_access where state = 'denied' and superseded_at = 'infinity'
+      and lineage_id not in (select lineage_id from carecircle.emergency_access where state = 'reviewed')
+    order by lineage_id limit 1) and state = 'denied' and superseded_at = 'infinity'"""
+MAKE_ROOM = f"""
+  update carecircle.emergency_access set ends_at = starts_at + interval '1 hour' where lineage_id = {DENIED}"""
+PLANT_A_STATE = f"""
   insert into carecircle.emergency_access (organization_id, id, lineage_id, provider_id, patient_id, state, mode, scope,
     decided_by_id, reason_code, wanted_scope, wanted_until, asked_at, opened_at, starts_at, ends_at, entry_id)
-  select organization_id, $1, lineage_id, provider_id, patient_id, 'approved', mode, '{}', $2, reason_code, wanted_scope,
+  select organization_id, $1, lineage_id, provider_id, patient_id, 'approved', mode, '{{}}', $2, reason_code, wanted_scope,
     wanted_until, asked_at, opened_at, ends_at, ends_at + interval '1 hour', entry_id
-  from (select * from carecircle.emergency_access where state = 'denied' and superseded_at = 'infinity' limit 1) a"""
-MAKE_ROOM = """
-  update carecircle.emergency_access set ends_at = starts_at + interval '1 hour'
-  where lineage_id = (select lineage_id from carecircle.emergency_access
-                      where state = 'denied' and superseded_at = 'infinity' limit 1) and state = 'denied'"""
+  from carecircle.emergency_access where lineage_id = {DENIED}"""
 PLANT_A_NOTICE = """
   insert into carecircle.outbox (organization_id, id, kind, subject_id, due_at, entry_id)
   select organization_id, $1, 'webhook:emergency-opened', subject_id, now(), entry_id

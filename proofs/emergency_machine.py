@@ -17,7 +17,6 @@ import psutil
 
 from carecircle.database.embedded import EmbeddedServer
 from carecircle.database.reach import dsn
-from carecircle.notices.service import CHANNEL
 from proofs.emergency_practice import Running, Site, serving, working
 from proofs.emergency_receivers import SECRET, SENDER, HookReceiver, MailServer
 
@@ -159,24 +158,16 @@ async def soon(holds: Callable[[], Awaitable[bool]], what: str, seconds: float, 
 
 
 class Watcher:
-    """The administrator's connection, made again after each death of PostgreSQL; it hears what others notify."""
+    """The administrator's connection, made again after each death of PostgreSQL."""
 
     def __init__(self, address: str) -> None:
         self._address = address
         self._connection: asyncpg.Connection | None = None
-        self.told = asyncio.Event()
-        """Set at the commit of whoever notifies, but for this connection itself."""
 
     async def connection(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(self._address, timeout=10)
-            own = self._connection.get_server_pid()
-
-            def heard(_connection: object, pid: int, _channel: str, _payload: str) -> None:
-                if pid != own:
-                    self.told.set()
-
-            await self._connection.add_listener(CHANNEL, heard)
+            await self._connection.execute("set synchronous_commit = local")  # it never waits for a standby
         return self._connection
 
     async def close(self) -> None:

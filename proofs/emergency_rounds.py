@@ -1,7 +1,7 @@
 """One kill after the other for the proof `emergency`: who dies at which step of the flow, and what is found afterwards.
 
-A kill is aimed: before the request; inside its transaction, where it waits for its turn or has half of it written; at its
-commit, before the answer; while a notice is on its way; or it comes at a random moment.
+A kill is aimed: before the request; inside its transaction, where it waits for its turn or has half of it written; with its
+commit written, before the answer; while a notice is on its way; or it comes at a random moment.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ BEFORE = {
     "acknowledgement": ["request"], "approval": ["request"], "denial": ["request"], "extension": ["request", "approval"],
     "end": ["request", "approval"], "review": ["request", "end"],
 }  # fmt: skip
+# What becomes of it when the server or PostgreSQL is killed there; the worker's death is nothing to who asks.
+MUST_END = {"waiting": "not done", "writing": "not done", "committed": "done, unanswered"}
 AIMED = 10.0
 """Seconds in which what is aimed at must come about."""
 SETTLED = 150.0
@@ -48,6 +50,9 @@ IN_LINE = """
 AT_THE_OUTBOX = """
   select exists (select from pg_stat_activity where usename = 'carecircle_app' and wait_event_type = 'Lock'
                  and query ilike 'insert into carecircle.outbox%')"""
+# A commit that waits is on disk, and nobody has been told: whoever is killed now never knows that it was done.
+NO_STANDBY = "nobody"
+COMMITTING = "select exists (select from pg_stat_activity where usename = 'carecircle_app' and wait_event = 'SyncRep')"
 NUDGE = """
   update carecircle.outbox set due_at = clock_timestamp() + $3 * interval '1 second'
   where kind = $2 and settled_at is null and ($1::uuid is null or subject_id = $1)"""
@@ -86,6 +91,8 @@ class Rounds:
         self.aims[aim] += 1
         answer = None if done_by is None else await done_by
         await self.machine.mend(victim)
+        if aim == "committed" and victim == "postgres":
+            await self._let_commits_wait("")
         if without_mail:
             await self.machine.mail.start()
             self.machine.dead.discard("mail")
@@ -132,7 +139,8 @@ class Rounds:
             return asyncio.create_task(self._act(verb, case))
         if aim in ("writing", "committed"):
             await self.clients.hush()
-        if aim == "committed" and verb in STEPS:
+        if aim == "committed":  # nobody else may be the one who commits
+            await self._nudge("relationship", None, later=3600)
             await self._idle()
         if aim == "random":
             task = asyncio.create_task(self._act(verb, case))
@@ -140,12 +148,13 @@ class Rounds:
             self.machine.kill(victim)
             return task
         if aim == "committed":
-            await self.watcher.connection()
-            self.watcher.told.clear()
+            await self._let_commits_wait(NO_STANDBY)
             task = asyncio.create_task(self._act(verb, case))
-            async with asyncio.timeout(AIMED):
-                await self.watcher.told.wait()
+            async with self._asking(COMMITTING) as reached:  # the watcher may be waiting itself, to notify
+                await soon(reached, f"{verb} commits", AIMED, 0.005)
             self.machine.kill(victim)
+            if victim != "postgres":
+                await self._let_commits_wait("")
             return task
         locked_first = aim == "writing" and verb in STEPS
         if locked_first:
@@ -159,6 +168,26 @@ class Rounds:
             await asyncio.sleep(self.draw.uniform(0, 0.02))
             self.machine.kill(victim)
         return task
+
+    async def _let_commits_wait(self, standby: str) -> None:
+        """Whoever commits from now on waits, with the commit written already, for a standby of that name; "" for none."""
+        connection = await self.watcher.connection()
+        await connection.execute(f"alter system set synchronous_standby_names = '{standby}'")
+        await connection.execute("select pg_reload_conf()")
+        await asyncio.sleep(0.2)  # every process of PostgreSQL reads it for itself
+
+    @asynccontextmanager
+    async def _asking(self, query: str, *given: object) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
+        """Whether so, on a connection of its own."""
+        connection = await asyncpg.connect(dsn(self.practice.site.at.admin))
+
+        async def so() -> bool:
+            return bool(await connection.fetchval(query, *given))
+
+        try:
+            yield so
+        finally:
+            connection.terminate()
 
     async def _act(self, verb: str, case: Case) -> object:
         if verb in STEPS:
@@ -176,28 +205,21 @@ class Rounds:
     @asynccontextmanager
     async def _lock(self, aim: str, subject: UUID | None) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
         """Hold what the transaction needs next, so that it stops there; the block asks whether it has."""
-        address = dsn(self.practice.site.at.admin)
-        holder = await asyncpg.connect(address)
-        looker = await asyncpg.connect(address)
+        holder = await asyncpg.connect(dsn(self.practice.site.at.admin))
         try:
             await holder.execute("begin")
             if aim == "writing":
                 await holder.execute("lock table carecircle.outbox in share mode")
-
-                async def reached() -> bool:
-                    return bool(await looker.fetchval(AT_THE_OUTBOX))
+                stopped = self._asking(AT_THE_OUTBOX)
             else:
                 assert subject is not None
                 key = turn_key(self.practice.organization, subject)
                 await holder.execute("select pg_advisory_xact_lock($1)", key)
-
-                async def reached() -> bool:
-                    return bool(await looker.fetchval(IN_LINE, key))
-
-            yield reached
+                stopped = self._asking(IN_LINE, key)
+            async with stopped as reached:
+                yield reached
         finally:
             holder.terminate()
-            looker.terminate()
 
     async def _idle(self) -> None:
         """Until the worker has nothing to do. Raises RuntimeError when it always has."""
@@ -214,6 +236,8 @@ class Rounds:
             self.broken.append(f"{victim} killed, {verb}, {aim}: acknowledged, and not there")
         end = "answered" if answered else "done, unanswered" if done else "not done"
         self.ends[f"{aim}: {end}"] += 1
+        if end != (expected := "answered" if victim == "worker" else MUST_END.get(aim, end)):
+            self.broken.append(f"{victim} killed, {verb}, {aim}: {end}, not {expected}")
         if not answered:
             await self.clients.again(verb, case, done=done)
 

@@ -14,6 +14,9 @@ import psutil
 
 from carecircle.identifiers import parse_id
 
+REACHED_WITHIN = 30.0
+"""Seconds in which every process has come up and taken a connection."""
+
 
 class Stream:
     """One person's open stream. `heard` says when (time.perf_counter) an access was first told of."""
@@ -58,17 +61,19 @@ async def followed_everywhere(
     """One stream of each of these people, and more until every process serves one; how many processes do."""
     streams: list[Stream] = []
     reached: set[int] = set()
-    for number in range(8 * len(people)):
-        if number >= len(people) and len(reached) == len(processes):
-            break
-        stream = Stream(http, address, people[number % len(people)])
-        await stream.opened()
-        server = _served_by(stream.port, processes)
-        if number >= len(people) and server in reached:
-            await stream.close()
-            continue
-        streams.append(stream)
-        reached |= {server} - {0}
+    limit = time.monotonic() + REACHED_WITHIN
+    while (not streams or len(reached) < len(processes)) and time.monotonic() < limit:
+        # Several at once: one after the other, they all come to whichever process is the idlest.
+        tried = [Stream(http, address, one) for one in people]
+        await asyncio.gather(*(stream.opened() for stream in tried))
+        keep_all = not streams
+        for stream in tried:
+            server = _served_by(stream.port, processes)
+            if keep_all or server not in reached:
+                streams.append(stream)
+                reached |= {server} - {0}
+            else:
+                await stream.close()
     return streams, len(reached)
 
 
