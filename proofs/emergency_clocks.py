@@ -115,7 +115,7 @@ async def late_token(g: Ground) -> str:
     return (
         "not an attempt: a token that ended 4 minutes ago is "
         f"{'believed' if said['behind'] == '200' else 'not believed'} by the host that is 5 minutes behind and "
-        f"{'believed' if said[''] == '200' else 'not believed'} by the others; the end of a token is judged by its host's clock"
+        f"{'believed' if said[''] == '200' else 'not believed'} by the others; under /v1 the database's clock judges it again"
     )
 
 

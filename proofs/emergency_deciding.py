@@ -114,7 +114,8 @@ async def subordinate_since(g: Ground) -> Try:
     case = await g.case("requested", "provisional")
     await g.practice.do(add_reporting_line, provider=who, reports_to=between)
     await g.practice.do(add_reporting_line, provider=between, reports_to=case.clinician)
-    return refused(who, g.posts(who, at(case, "approval")), "not-an-approver", case, right=g.approves(case))
+    act = g.posts(who, at(case, "approval"))
+    return refused(who, act, "not-an-approver", case, told=ABSENT, right=g.approves(case))
 
 
 async def relative(g: Ground) -> Try:
@@ -132,7 +133,8 @@ async def relative_since(g: Ground) -> Try:
     who = await g.practice.another("supervisor")
     case = await g.case("requested", "provisional")
     await g.practice.do(relate, provider=who, patient=case.patient, relation="family")
-    return refused(who, g.posts(who, at(case, "approval")), "not-an-approver", case, right=g.approves(case))
+    act = g.posts(who, at(case, "approval"))
+    return refused(who, act, "not-an-approver", case, told=ABSENT, right=g.approves(case))
 
 
 async def after_the_end(g: Ground) -> Try:
