@@ -46,3 +46,4 @@ async def changes(address: str, organization_id: UUID, *, every: float = LOOK_AN
     finally:
         if connection is not None:
             connection.terminate()
+            await asyncio.sleep(0)  # the transport closes at the loop's next turn, which may be its last
