@@ -63,6 +63,7 @@ class Worker:
         self._room = {lane: asyncio.Semaphore(SIDE_BY_SIDE) for lane in Lane}
         self._running: dict[Drain, asyncio.Task[None]] = {}
         self._again: set[Drain] = set()
+        self._ending = False
 
     async def do_one(self, tenant: OrganizationId, lane: Lane, claimed: Callable[[], None] = lambda: None) -> bool:
         """Claim what is due next in a lane and do it; whether there was any. `claimed` is called once there is.
@@ -126,7 +127,9 @@ class Worker:
                     await self.stirred.wait()
 
     def _begin(self, tenant: OrganizationId, lanes: Iterable[Lane] = Lane) -> None:
-        """Have somebody look at these lanes: one more, where there may be one more."""
+        """Have somebody look at these lanes: one more, where there may be one more, and none once the end has begun."""
+        if self._ending:
+            return
         for lane in lanes:
             for number in range(SIDE_BY_SIDE):
                 key = (tenant, lane, number)
@@ -157,11 +160,11 @@ class Worker:
                 self.stirred.set()
 
     async def finish(self) -> None:
-        """Let what is being done come to its end, for a while; the rest is undone and stays due."""
-        running = list(self._running.values())
-        if not running:
+        """Let what is being done come to its end, for a while; the rest is undone and stays due. Nothing more is begun."""
+        self._ending = True
+        if not self._running:
             return
-        _, late = await asyncio.wait(running, timeout=GRACE)
+        _, late = await asyncio.wait(list(self._running.values()), timeout=GRACE)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
