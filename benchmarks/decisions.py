@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks.workload import loaded, questions
 from carecircle.access.decide import Decider, Form, for_every_organization
 from carecircle.access.decision import Question
+from carecircle.database.crypto import keyring
 from carecircle.database.reach import Reach
 from carecircle.database.roles import open_connection
 
@@ -22,7 +23,7 @@ BATCHES = (8, 32, 128)
 async def measure(at: Reach, seconds: float) -> dict[str, float]:
     asked = questions(50_000)
     connections = [await for_every_organization(await open_connection(at.dsn("decider"))) for _ in range(2)]
-    deciders = [Decider(connection, timeout=10) for connection in connections]
+    deciders = [Decider(connection, keyring(), timeout=10) for connection in connections]
     figures: dict[str, float] = {}
     floor = await connections[0].prepare("select 1")
     source = _batches(asked, 1)

@@ -14,9 +14,14 @@ from carecircle.identifiers import OrganizationId, parse_id, to_text
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks or changes something, as the audit names them: `provider:…`, `service:…`, `operator:…`."""
+    """Who asks or changes something, as the audit names them: `provider:…`, `service:…`, `operator:…`.
+
+    `on_behalf_of` is whom a service acts for, `address` the network address a request came from; None where nobody said.
+    """
 
     name: str
+    on_behalf_of: str | None = None
+    address: str | None = None
 
     @classmethod
     def provider(cls, provider_id: UUID) -> Actor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ import pytest
 from carecircle import AccessDecision, Question
 from carecircle.access.batch import Batcher, Queue, Waiting
 from carecircle.access.decide import Decider, for_every_organization
+from carecircle.database.crypto import Keyring
 from carecircle.database.roles import open_connection
 from carecircle.errors import AccessUnavailable, DatabaseUnavailable
 from carecircle.identifiers import new_id
@@ -36,7 +38,7 @@ def batcher(hospital: Hospital, **settings: Any) -> Batcher:
     async def connect() -> asyncpg.Connection:
         return await for_every_organization(await open_connection(hospital.circle.reach.dsn("decider")))
 
-    return Batcher(connect, **settings)
+    return Batcher(connect, hospital.circle.keyring, **settings)
 
 
 async def entries(hospital: Hospital) -> int:
@@ -146,12 +148,12 @@ def test_a_lane_that_empties_loses_nobody(in_hospital: Run) -> None:
     in_hospital(body)
 
 
-def test_no_database_no_answer_and_none_kept_waiting() -> None:
+def test_no_database_no_answer_and_none_kept_waiting(home: Path) -> None:
     async def body() -> None:
         async def connect() -> asyncpg.Connection:
             return await open_connection("postgresql://nobody@127.0.0.1:1/none")
 
-        asked = Batcher(connect, lanes=1)
+        asked = Batcher(connect, Keyring.open(home), lanes=1)
         answers = await asyncio.gather(*(asked.ask(question(new_id())) for _ in range(5)), return_exceptions=True)
         assert all(isinstance(answer, DatabaseUnavailable) for answer in answers)
         await asked.close()

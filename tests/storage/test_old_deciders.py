@@ -13,6 +13,7 @@ from tests.storage.test_migrations import add_people, add_primary
 from carecircle import AccessDecision, Question
 from carecircle.access.decide import Decider, Form, for_every_organization
 from carecircle.database import migrate
+from carecircle.database.crypto import keyring
 from carecircle.database.migrations.wall import EVERY_TENANT_UNLESS_NAMED
 from carecircle.database.reach import Reach, dsn
 from carecircle.database.roles import EVERYWHERE
@@ -56,7 +57,7 @@ def decided(at: Reach, organization: UUID, provider: UUID, patient: UUID) -> Acc
         connection = await for_every_organization(await asyncpg.connect(at.dsn("decider")))
         try:
             question = Question(organization, provider, patient, "read", "test")
-            return (await Decider(connection, timeout=5.0).decide(Form(), [question]))[0]
+            return (await Decider(connection, keyring(), timeout=5.0).decide(Form(), [question]))[0]
         finally:
             await connection.close()
 

@@ -15,6 +15,7 @@ import asyncpg
 
 from carecircle.access.decide import Decider, Form, form_of
 from carecircle.access.decision import AccessDecision, Question
+from carecircle.database.crypto import Keyring
 from carecircle.errors import AccessUnavailable, CareCircleError, DatabaseNotMigrated, DatabaseUnavailable
 
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
@@ -69,9 +70,11 @@ class Queue:
 class Batcher:
     """The queue and the lanes that empty it, each with a connection of its own."""
 
-    def __init__(self, connect: Connect, *, lanes: int = 2, most: int = 128, timeout: float = 5.0) -> None:
+    def __init__(
+        self, connect: Connect, keyring: Keyring, *, lanes: int = 2, most: int = 128, timeout: float = 5.0
+    ) -> None:
         self._queue = Queue()
-        self._lanes = [_Lane(self._queue, connect, most, timeout) for _ in range(lanes)]
+        self._lanes = [_Lane(self._queue, connect, keyring, most, timeout) for _ in range(lanes)]
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
@@ -99,9 +102,10 @@ class Batcher:
 class _Lane:
     """One connection; idle, or on its way with a batch."""
 
-    def __init__(self, queue: Queue, connect: Connect, most: int, timeout: float) -> None:
+    def __init__(self, queue: Queue, connect: Connect, keyring: Keyring, most: int, timeout: float) -> None:
         self._queue = queue
         self._connect = connect
+        self._keyring = keyring
         self._most = most
         self._timeout = timeout
         self._decider: Decider | None = None
@@ -160,7 +164,7 @@ class _Lane:
 
     async def _connected(self) -> Decider:
         if self._decider is None or self._decider.connection.is_closed():
-            self._decider = Decider(await self._connect(), timeout=self._timeout)
+            self._decider = Decider(await self._connect(), self._keyring, timeout=self._timeout)
         return self._decider
 
     def _hang_up(self) -> None:

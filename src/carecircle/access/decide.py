@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from typing import Literal, NamedTuple
+from uuid import UUID
 
 import asyncpg
 
@@ -20,8 +21,9 @@ from carecircle.access.relation import (
     merged,
     restrictions,
 )
+from carecircle.database.crypto import Keyring
 from carecircle.database.roles import EVERYWHERE
-from carecircle.identifiers import EntryId, new_ids
+from carecircle.identifiers import EntryId, new_id, new_ids
 from carecircle.period import FOREVER
 
 # now: at the statement's own instant. as-of: at another, knowing what we know. believed: knowing what was known then.
@@ -54,6 +56,10 @@ ASKED = (
     ("actor", "text"),
     ("purpose", "text"),
     ("request_id", "text"),
+    ("on_behalf_of", "text"),
+    ("address", "text"),
+    ("writer_turn", "bigint"),
+    ("mark", "bytea"),
 )
 CLOCKS: dict[Clocks, tuple[tuple[str, str], ...]] = {
     "now": (),
@@ -82,6 +88,7 @@ def statement(form: Form, *, alone: bool = False) -> str:
     }
     as_of, believed_at, belief = clocks[form.clocks]
     parts = {
+        "writer": f"${len(asked) + 1}::uuid",
         "asked": source,
         "in order": "" if alone else "order by position",
         "materialized": "not materialized" if alone else "materialized",
@@ -118,11 +125,18 @@ async def for_every_organization(connection: asyncpg.Connection) -> asyncpg.Conn
 
 
 class Decider:
-    """One connection of the role carecircle_decider, with the statement prepared in the forms it has met."""
+    """One connection of the role carecircle_decider, with the statement prepared in the forms it has met.
 
-    def __init__(self, connection: asyncpg.Connection, *, timeout: float) -> None:
+    It is one writer of entries: for each organization its turns count 1, 2, 3, … without a gap, and a turn is taken only by
+    what was committed. When nobody knows whether it was, another writer begins.
+    """
+
+    def __init__(self, connection: asyncpg.Connection, keyring: Keyring, *, timeout: float) -> None:
         self.connection = connection
         self.timeout = timeout
+        self._keyring = keyring
+        self._writer = new_id()
+        self._turns: dict[UUID, int] = {}
         self._prepared: dict[tuple[Form, bool], asyncpg.prepared_stmt.PreparedStatement] = {}
 
     async def decide(self, form: Form, questions: Sequence[Question]) -> list[AccessDecision]:
@@ -136,8 +150,9 @@ class Decider:
             prepared = await self.connection.prepare(statement(form, alone=alone), timeout=self.timeout)
             self._prepared[form, alone] = prepared
         entries = new_ids(len(questions))
-        columns: list[list[object]] = [
-            entries,  # type: ignore[list-item]  # a list of UUIDs is sent, never written to
+        turns, taken = self._next_turns(questions)
+        columns: list[Sequence[object]] = [
+            entries,
             [q.organization_id for q in questions],
             [q.provider_id for q in questions],
             [q.patient_id for q in questions],
@@ -145,13 +160,22 @@ class Decider:
             [q.actor for q in questions],
             [q.purpose for q in questions],
             [q.request_id for q in questions],
+            [q.on_behalf_of for q in questions],
+            [q.address for q in questions],
+            taken,
+            self._keyring.marks((q.organization_id, entry) for q, entry in zip(questions, entries, strict=True)),
         ]
         if form.clocks != "now":
             columns.append([q.as_of for q in questions])
         if form.clocks == "believed":
             columns.append([q.believed_at for q in questions])
         sent = [column[0] for column in columns] if alone else columns
-        rows = await prepared.fetch(*sent, timeout=self.timeout)
+        try:
+            rows = await prepared.fetch(*sent, self._writer, timeout=self.timeout)
+        except BaseException:
+            self._writer, self._turns = new_id(), {}
+            raise
+        self._turns |= turns
         return [
             AccessDecision(
                 EntryId(entry),
@@ -165,6 +189,16 @@ class Decider:
             )
             for entry, question, row in zip(entries, questions, rows, strict=True)
         ]
+
+    def _next_turns(self, questions: Sequence[Question]) -> tuple[dict[UUID, int], list[int]]:
+        """The last turn of each organization once these questions are recorded, and the turn of each question."""
+        last: dict[UUID, int] = {}
+        taken = []
+        for question in questions:
+            tenant = question.organization_id
+            last[tenant] = turn = (last.get(tenant) or self._turns.get(tenant, 0)) + 1
+            taken.append(turn)
+        return last, taken
 
 
 def _bases(row: asyncpg.Record) -> tuple[Basis, ...]:

@@ -73,6 +73,8 @@ class Question(NamedTuple):
     request_id: str | None = None
     as_of: datetime | None = None
     believed_at: datetime | None = None
+    on_behalf_of: str | None = None
+    address: str | None = None
 
 
 class Basis(NamedTuple):

@@ -13,6 +13,7 @@ import asyncpg
 from carecircle.access.decide import aware
 from carecircle.access.decision import Listed, Listing
 from carecircle.access.relation import circle, filled, holding, known_action, merged, restrictions
+from carecircle.actor import Actor
 from carecircle.identifiers import EntryId
 
 Wanted = Literal["patients", "providers"]
@@ -21,8 +22,8 @@ Wanted = Literal["patients", "providers"]
 @cache
 def statement(wanted: Wanted, *, as_of: bool, believed: bool) -> str:
     """The statement that lists patients of a provider, or providers of a patient; its parameters in `listing`'s order."""
-    instant = "coalesce($9::timestamptz, statement_timestamp())" if as_of or believed else "statement_timestamp()"
-    belief = "$10::timestamptz" if believed else None
+    instant = "coalesce($12::timestamptz, statement_timestamp())" if as_of or believed else "statement_timestamp()"
+    belief = "$13::timestamptz" if believed else None
     parts = {
         "circle": circle(
             organization="$2",
@@ -54,16 +55,20 @@ async def listing(
     organization_id: UUID,
     given: UUID,
     action: str,
-    actor: str,
+    actor: Actor,
     purpose: str,
     request_id: str | None,
     entry_id: UUID,
+    mark: bytes,
     digest_key: bytes,
     as_of: datetime | None,
     believed_at: datetime | None,
 ) -> Listing:
     """List and record. Raises asyncpg's errors; then nothing was recorded, and nothing may be told."""
-    arguments: list[object] = [entry_id, organization_id, given, action, actor, purpose, request_id, digest_key]
+    arguments: list[object] = [
+        entry_id, organization_id, given, action, actor.name, purpose, request_id, digest_key, actor.on_behalf_of,
+        actor.address, mark,
+    ]  # fmt: skip
     if as_of is not None or believed_at is not None:
         arguments.append(as_of)
     if believed_at is not None:

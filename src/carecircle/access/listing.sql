@@ -18,9 +18,11 @@ with listed as materialized (
 ), recorded as (
   insert into carecircle.audit_events
     (organization_id, id, kind, actor, {given}, action, purpose, allowed, code, as_of, believed_at,
-     request_id, detail)
+     request_id, detail, on_behalf_of, address, mark, writer_id, writer_turn, policy_version)
   select $2, $1, 'listing', $5, $3, $4, $6, count > 0, code, {as_of}, {believed_at}, $7,
-         json_build_object('listed', '{wanted}', 'count', count, 'digest', digest)::text
+         json_build_object('listed', '{wanted}', 'count', count, 'digest', digest)::text, $9, $10, $11::bytea,
+         carecircle.writer(), carecircle.writer_turn($2),
+         (select y.version from carecircle.policies y where y.organization_id = $2 and {y holds} limit 1)
   from verdict
 )
 select v.code, {as_of} as as_of, l.id, l.kinds, l.ends_at from verdict v left join listed l on true order by l.id

@@ -84,7 +84,7 @@ class Access:
         self._timeout = timeout
         self._on_unavailable = on_unavailable
         self._glass = glass
-        self._batcher = Batcher(serving, lanes=lanes, most=batch, timeout=timeout)
+        self._batcher = Batcher(serving, keyring, lanes=lanes, most=batch, timeout=timeout)
         self._readers: list[asyncpg.Connection] = []
         self._reading = asyncio.Semaphore(4)
 
@@ -102,18 +102,20 @@ class Access:
 
     async def explain(self, provider: AnyId, action: str, patient: AnyId, **said: Unpack[Circumstances]) -> Explanation:
         """The decision, and on a denial every path that came near, nearest first."""
-        organization_id = organization_of(said.get("organization"))
+        organization_id, actor = organization_of(said.get("organization")), actor_of(said.get("actor"))
         decision = await self.ask(
             Question(
                 organization_id,
                 await self.resolve_provider(organization_id, provider),
                 await self.resolve_patient(organization_id, patient),
                 action_code(action),
-                actor_of(said.get("actor")).name,
+                actor.name,
                 purpose_code(said.get("purpose", "TREAT")),
                 request_label(said.get("request_id")),
                 _instant(said.get("as_of")),
                 _instant(said.get("believed_at")),
+                actor.on_behalf_of,
+                actor.address,
             )
         )
         if decision.allowed or decision.code in ("unknown-action", "restricted"):
@@ -191,10 +193,11 @@ class Access:
                 organization_id=organization_id,
                 given=given_id,
                 action=action_code(action),
-                actor=actor_of(said.get("actor")).name,
+                actor=actor_of(said.get("actor")),
                 purpose=purpose_code(said.get("purpose", "TREAT")),
                 request_id=request_label(said.get("request_id")),
                 entry_id=entry_id,
+                mark=self._keyring.marks([(organization_id, entry_id)])[0],
                 digest_key=self._keyring.digest_key(organization_id, entry_id),
                 as_of=_instant(said.get("as_of")),
                 believed_at=_instant(said.get("believed_at")),

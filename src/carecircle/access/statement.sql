@@ -1,7 +1,7 @@
 -- Decide a batch of questions and record every answer: one statement, one commit, no answer without its entry.
 with question as {materialized} (
   select q.position, q.entry_id, q.organization_id, q.provider_id, q.patient_id, q.action, q.actor, q.purpose,
-         q.request_id, {as_of} as as_of, {believed_at} as believed_at
+         q.request_id, q.on_behalf_of, q.address, q.writer_turn, q.mark, {as_of} as as_of, {believed_at} as believed_at
   from {asked}
 ), answer as materialized (
   select q.*, c.kinds is not null as allowed,
@@ -46,9 +46,12 @@ with question as {materialized} (
 ), recorded as (
   insert into carecircle.audit_events
     (organization_id, id, kind, actor, provider_id, patient_id, action, purpose, allowed, code,
-     as_of, believed_at, basis_kinds, basis_ids, basis_under, basis_via, basis_ends, request_id)
-  select organization_id, entry_id, 'decision', actor, provider_id, patient_id, action, purpose,
-         allowed, code, as_of, believed_at, kinds, ids, under, via, ends, request_id
-  from answer
+     as_of, believed_at, basis_kinds, basis_ids, basis_under, basis_via, basis_ends, request_id,
+     on_behalf_of, address, writer_id, writer_turn, mark, policy_version)
+  select q.organization_id, q.entry_id, 'decision', q.actor, q.provider_id, q.patient_id, q.action, q.purpose,
+         q.allowed, q.code, q.as_of, q.believed_at, q.kinds, q.ids, q.under, q.via, q.ends, q.request_id,
+         q.on_behalf_of, q.address, {writer}, q.writer_turn, q.mark,
+         (select y.version from carecircle.policies y where y.organization_id = q.organization_id and {y holds} limit 1)
+  from answer q
 )
 select allowed, code, kinds, ids, under, via, starts, ends, as_of, glass from answer {in order}

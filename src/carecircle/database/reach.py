@@ -20,8 +20,8 @@ from carecircle.database.embedded import EmbeddedServer
 from carecircle.errors import DatabaseNotMigrated, DatabaseUnavailable, InvalidSetting
 from carecircle.settings import Settings
 
-Role = Literal["owner", "app", "decider", "sealer", "auditor", "notifier"]
-ROLES: tuple[Role, ...] = ("owner", "app", "decider", "sealer", "auditor", "notifier")
+Role = Literal["owner", "app", "decider", "sealer", "auditor", "notifier", "keeper"]
+ROLES: tuple[Role, ...] = ("owner", "app", "decider", "sealer", "auditor", "notifier", "keeper")
 PASSWORDS = "database-roles.json"
 HIGHEST_PORT = 65535
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
