@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from hashlib import sha256
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -56,6 +57,7 @@ def honest_facts(people: People) -> dict[str, Row]:
         "policies": {
             "version": 1, "document": f'{{"note": "policy of {slug}"}}', "actions": [f"act-{slug}"], **since,
         },
+        "legal_holds": {"patient_id": patient, "reason": slug.encode(), **since},
         "patient_merges": {"patient_id": third_patient, "into_patient_id": other_patient, **since},
         "referrals": {
             "patient_id": patient, "referring_provider_id": one, "provider_id": two,
@@ -113,7 +115,24 @@ def honest_entities(people: People) -> dict[str, Row]:
             "id": uuid4(), "kind": "email", "subject_id": uuid4(), "recipient_id": two,
             "address": f"told@{people.slug}.example", "due_at": people.now + timedelta(days=1), "entry_id": uuid4(),
         },
+        "organization_keys": {
+            "id": uuid4(), "purpose": "field", "key_id": uuid4().bytes[:4], "wrapped": f"wrapped by {people.slug}".encode(),
+            "root_key_id": b"root", "writes_from": people.now + timedelta(days=365), "entry_id": uuid4(),
+        },
+        "audit_retirements": {
+            "id": uuid4(), "month": date(1999, 1, 1), "entries": 1, "export_sha256": f"file of {people.slug}".encode(),
+            "entry_id": uuid4(),
+        },
     }  # fmt: skip
+
+
+def sealed(people: People) -> dict[str, Row]:
+    """By table, what the sealer writes: in an epoch that no tree of this organization has reached."""
+    leaf, epoch = sha256(people.slug.encode()).digest(), {"epoch": 9}
+    return {
+        "audit_leaves": {**epoch, "leaf_index": 0, "entry_id": uuid4(), "recorded_at": people.now, "leaf_hash": leaf},
+        "audit_nodes": {**epoch, "level": 1, "node_index": 0, "node_hash": leaf},
+    }
 
 
 async def insert(connection: asyncpg.Connection, organization: UUID, table: str, row: Row) -> None:
@@ -139,6 +158,20 @@ async def fill(connection: asyncpg.Connection, people: People) -> None:
     async with as_tenant(connection, tenant):
         for table, row in honest_entities(people).items():
             await insert(connection, tenant, table, row)
+
+
+async def seal(connection: asyncpg.Connection, people: People) -> None:
+    """A leaf, a node and a checkpoint, as the sealer's role writes them."""
+    tenant, leaf = people.organization, sha256(people.slug.encode()).digest()
+    async with as_tenant(connection, tenant):
+        for table, row in sealed(people).items():
+            await insert(connection, tenant, table, row)
+        await connection.execute(
+            """insert into carecircle.audit_checkpoints (organization_id, epoch, tree_size, root_hash, last_xid, last_entry_id,
+                 snapshot_xmax, system_id, signed_at, note)
+               values ($1, 9, 1, $2, pg_current_xact_id(), $3, pg_current_xact_id(), 0, now(), $4)""",
+            tenant, leaf, uuid4(), f"note of {people.slug}",
+        )  # fmt: skip
 
 
 CLOSE = """

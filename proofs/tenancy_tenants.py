@@ -12,7 +12,7 @@ from carecircle import CareCircle, CareTeamService, acting_as, directory
 from carecircle.care_teams.service import add_member, add_patient, create_team
 from carecircle.database.reach import Reach, dsn
 from carecircle.database.session import instant, transaction
-from proofs.tenancy_rows import People, fill
+from proofs.tenancy_rows import People, fill, seal
 
 PATIENTS, PROVIDERS = 12, 6
 
@@ -61,7 +61,7 @@ async def tables(connection: asyncpg.Connection) -> list[str]:
     """Every table that holds tenants' rows, the months of the audit trail too."""
     rows = await connection.fetch(
         """select relname::text from pg_class where relnamespace = 'carecircle'::regnamespace and relkind in ('r', 'p')
-             and relname <> 'schema_version' order by relname"""
+             and relname not in ('schema_version', 'audit_opening') order by relname"""
     )
     return [row[0] for row in rows]
 
@@ -106,10 +106,16 @@ async def _fill(circle: CareCircle, at: Reach, slug: str) -> tuple[UUID, UUID, U
     # What only imports, checks and rarer commands fill; last, because some of it takes access away.
     app = await asyncpg.connect(at.dsn("app"))
     try:
-        people = (providers[0], providers[1], providers[2]), (patients[0], patients[1], patients[2])
-        await fill(app, People(tenant, *people, second_team, slug, now))
+        some = (providers[0], providers[1], providers[2]), (patients[0], patients[1], patients[2])
+        people = People(tenant, *some, second_team, slug, now)
+        await fill(app, people)
     finally:
         await app.close()
+    sealer = await asyncpg.connect(at.dsn("sealer"))
+    try:
+        await seal(sealer, people)
+    finally:
+        await sealer.close()
     return tenant, providers[0], patients[0]
 
 
@@ -117,7 +123,7 @@ async def _empty(admin: asyncpg.Connection, organization: UUID) -> list[str]:
     """The tables in which an organization has no row: nothing could be seen there. Months of the trail do not count."""
     whole = await admin.fetch(
         """select relname::text from pg_class where relnamespace = 'carecircle'::regnamespace and relkind in ('r', 'p')
-             and relname <> 'schema_version' and not relispartition order by relname"""
+             and relname not in ('schema_version', 'audit_opening') and not relispartition order by relname"""
     )
     return [
         table
