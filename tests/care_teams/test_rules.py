@@ -36,7 +36,7 @@ def codes(
     role: str, first: int, last: int, seats: Sequence[Seat] = (), own: Sequence[Seat] = (), **limits: object
 ) -> list[str]:
     given = {"largest_team": 100} | limits
-    return [one.code for one in membership_violations(role, day(first), day(last), seats, own, [], **given)]  # type: ignore[arg-type]
+    return [one.code for one in membership_violations(role, day(first), day(last), seats, own, [], **given)]  # type: ignore[arg-type]  # one dict of mixed arguments
 
 
 def test_the_most_crowded_instant_counts_not_how_many_pass_through() -> None:

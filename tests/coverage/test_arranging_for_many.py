@@ -91,7 +91,7 @@ def test_a_refusal_names_the_one_patient_and_none_of_several(in_hospital: Run) -
                 said = {"starts_at": clinic.now, "ends_at": clinic.now + HOUR, "patients": patients}
                 with acting_as(organization=hospital.organization, actor="test"), pytest.raises(error):
                     async with hospital.change() as db, refusals_recorded(db):
-                        await arrange_coverage(db, covered=clinic.a, covering=covering, **said)  # type: ignore[arg-type]
+                        await arrange_coverage(db, covered=clinic.a, covering=covering, **said)  # type: ignore[arg-type]  # one dict of mixed arguments
         for code, covering in (("overlapping-coverage", clinic.b), ("rules-violated", clinic.c)):
             left = await clinic.entries("refusal", code)
             assert [(one["patient_id"], one["provider_id"]) for one in left] == [(None, covering), (other, covering)]

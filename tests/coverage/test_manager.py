@@ -82,7 +82,7 @@ def test_a_refusal_is_recorded_and_a_malformed_call_is_not(in_hospital: Run) -> 
             await manager.create_coverage_arrangement(*said)
         with pytest.raises(ProviderNotRegistered):
             await manager.create_coverage_arrangement("staff|9", *said[1:])
-        naive = datetime(2030, 1, 1)  # noqa: DTZ001
+        naive = datetime(2030, 1, 1)  # noqa: DTZ001 - naive on purpose
         with pytest.raises(InvalidInstant):
             await manager.create_coverage_arrangement(clinic.a, clinic.b, naive, clinic.now)
         with pytest.raises(InvalidInstant):

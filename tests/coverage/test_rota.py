@@ -179,7 +179,7 @@ def test_what_a_rota_does_not_follow(wrong: dict[str, Any], says: str) -> None:
 
 def test_an_end_needs_a_time_zone() -> None:
     with pytest.raises(InvalidInstant):
-        turns("FREQ=DAILY", "2026-01-01T18:00", HOUR, "UTC", until=datetime(2026, 2, 1))  # noqa: DTZ001
+        turns("FREQ=DAILY", "2026-01-01T18:00", HOUR, "UTC", until=datetime(2026, 2, 1))  # noqa: DTZ001 - a rota is written in local time
     assert len(turns("FREQ=DAILY", "2026-01-01T18:00", HOUR, "UTC", until=datetime(2026, 2, 1, tzinfo=UTC))) == 31
 
 

@@ -22,9 +22,9 @@ from carecircle.emergency.calling_service import call
 from carecircle.emergency.noting_service import note
 from carecircle.emergency.opening_rules import lasting, require_reason
 from carecircle.emergency.rows import believed, in_turn, step
-from carecircle.emergency.rules import OPEN_STATES, latest_end, scope_of
+from carecircle.emergency.rules import NEEDS_NO_DECISION, OPEN_STATES, latest_end, scope_of
 from carecircle.emergency.tables import EmergencyAccess
-from carecircle.emergency.value import NEEDS_NO_DECISION, extension_pending
+from carecircle.emergency.value import extension_pending
 from carecircle.errors import InvalidRequest
 from carecircle.errors.emergency import EmergencyAccessOpen, GrantEnded, NotThemselves
 from carecircle.identifiers import OrganizationId

@@ -23,9 +23,9 @@ from carecircle.emergency.counting_service import once_committed
 from carecircle.emergency.ending_service import convert
 from carecircle.emergency.noting_service import note
 from carecircle.emergency.rows import entry_about, in_turn
-from carecircle.emergency.rules import OPEN_STATES
+from carecircle.emergency.rules import NEEDS_NO_DECISION, OPEN_STATES
 from carecircle.emergency.tables import EmergencyAccess, EmergencyNote
-from carecircle.emergency.value import NEEDS_NO_DECISION, extension_pending
+from carecircle.emergency.value import extension_pending
 from carecircle.identifiers import OrganizationId
 from carecircle.notices.service import put, rearm
 from carecircle.notices.tables import Due

@@ -17,8 +17,7 @@ from carecircle.actor import organization_of
 from carecircle.database.constraints import translated
 from carecircle.database.instants import Instant
 from carecircle.database.session import enter_tenant, instant
-from carecircle.emergency.rules import OPEN_STATES
-from carecircle.emergency.value import NEEDS_NO_DECISION
+from carecircle.emergency.rules import NEEDS_NO_DECISION, OPEN_STATES
 from carecircle.identifiers import to_text
 from carecircle.period import EARLIEST, FOREVER, Period
 from carecircle.policy import Policy

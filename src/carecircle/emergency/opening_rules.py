@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from carecircle.emergency.rules import OPEN_STATES, REOPENED_WITHIN, known_reasons
+from carecircle.emergency.rules import NEEDS_NO_DECISION, OPEN_STATES, REOPENED_WITHIN, known_reasons
 from carecircle.errors import InvalidRequest
 from carecircle.errors.emergency import AttestationRequired, ReasonRequired, StepUpRequired
 from carecircle.policy import Policy
@@ -18,8 +18,6 @@ LOOKED_BACK = timedelta(days=5)
 """Before that, nothing was asked that counts: no wait is longer than 12 hours, no access than 72, and 24 count after it."""
 REPEATED_WITHIN = timedelta(days=30)
 """For how long the words of a reason are remembered."""
-NEVER_DECIDED = frozenset({"immediate", "downtime"})
-"""The modes in which nobody is asked to decide."""
 LONGEST_WORDS = 4000
 _NO_SURNAMES = frozenset({"jr", "sr", "ii", "iii", "iv"})
 
@@ -53,7 +51,7 @@ class Asked:
         """
         if self.state == "denied":
             return self.starts_at
-        if self.decided or self.mode in NEVER_DECIDED:
+        if self.decided or self.mode in NEEDS_NO_DECISION:
             return None
         if self.state == "ended" and (self.mode == "gated" or self.reopens_id is not None):
             over = self.starts_at

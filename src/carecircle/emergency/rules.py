@@ -11,6 +11,8 @@ from carecircle.policy import EmergencyMode, Policy
 State = Literal["requested", "provisional", "approved", "denied", "ended", "reviewed"]
 OPEN_STATES: frozenset[State] = frozenset({"requested", "provisional", "approved"})
 """The states about which something can still be decided, until their end."""
+NEEDS_NO_DECISION = frozenset({"immediate", "downtime"})
+"""The modes that nobody has to approve; they are reviewed all the same."""
 Verdict = Literal["justified", "concern", "escalated"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 REASONS: dict[str, str] = {

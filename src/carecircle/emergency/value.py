@@ -9,14 +9,12 @@ from typing import Literal, cast
 from uuid import UUID
 
 from carecircle.database.crypto import keyring
-from carecircle.emergency.rules import OPEN_STATES, State
+from carecircle.emergency.rules import NEEDS_NO_DECISION, OPEN_STATES, State
 from carecircle.emergency.tables import EmergencyAccess, EmergencyNote
 from carecircle.notices.words import reference
 from carecircle.policy import Policy
 
 ShownState = State | Literal["expired"]
-NEEDS_NO_DECISION = frozenset({"immediate", "downtime"})
-"""The modes that nobody has to approve; they are reviewed all the same."""
 
 
 @dataclass(frozen=True, slots=True)

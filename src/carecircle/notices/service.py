@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from carecircle.identifiers import OrganizationId, new_id
@@ -40,22 +40,6 @@ async def put(
 async def wake(db: AsyncSession, tenant: OrganizationId) -> None:
     """Tell whoever listens, at the commit, that something changed in this organization."""
     await db.execute(text("select pg_notify(:channel, :tenant)"), {"channel": CHANNEL, "tenant": str(tenant)})
-
-
-async def claim(db: AsyncSession, tenant: OrganizationId) -> Due | None:
-    """One thing that is due by the database's clock, locked until the transaction ends; None when nothing is.
-
-    What somebody else has claimed is passed over.
-    """
-    return (
-        await db.scalars(
-            select(Due)
-            .where(Due.organization_id == tenant, Due.settled_at.is_(None), Due.due_at <= func.clock_timestamp())
-            .order_by(Due.due_at, Due.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
-    ).first()
 
 
 async def settle(db: AsyncSession, due: Due, outcome: str) -> None:
