@@ -1,4 +1,4 @@
--- The schema of carecircle at revision 20260301_emergency_access, as pg_dump writes it from a migrated database.
+-- The schema of carecircle at revision 20260401_proof, as pg_dump writes it from a migrated database.
 -- To read, not to run or edit: `carecircle db upgrade` makes the schema, `uv run python scripts/write_schema_sql.py` this
 -- file. Beside it, carecircle needs the extension btree_gist and five roles. The audit trail's partitions by month are
 -- made ahead at every upgrade and left out here.
@@ -12,6 +12,24 @@ CREATE FUNCTION carecircle.current_organization() RETURNS uuid
     RETURN (NULLIF(current_setting('carecircle.organization_id'::text, true), ''::text))::uuid;
 
 ALTER FUNCTION carecircle.current_organization() OWNER TO carecircle_owner;
+
+CREATE FUNCTION carecircle.writer() RETURNS uuid
+    LANGUAGE sql
+    AS $$
+          select coalesce(nullif(current_setting('carecircle.writer', true), ''),
+                          set_config('carecircle.writer', gen_random_uuid()::text, false))::uuid
+        $$;
+
+ALTER FUNCTION carecircle.writer() OWNER TO carecircle_owner;
+
+CREATE FUNCTION carecircle.writer_turn(organization uuid) RETURNS bigint
+    LANGUAGE sql
+    AS $$
+          select set_config(name, (coalesce(nullif(current_setting(name, true), ''), '0')::bigint + 1)::text, false)::bigint
+          from (select 'carecircle.turn_' || replace(organization::text, '-', '') as name) named
+        $$;
+
+ALTER FUNCTION carecircle.writer_turn(organization uuid) OWNER TO carecircle_owner;
 
 CREATE TABLE carecircle.access_restrictions (
     organization_id uuid NOT NULL,
@@ -45,6 +63,24 @@ ALTER TABLE ONLY carecircle.access_restrictions FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.access_restrictions OWNER TO carecircle_owner;
 
+CREATE TABLE carecircle.audit_checkpoints (
+    organization_id uuid NOT NULL,
+    epoch integer NOT NULL,
+    tree_size bigint NOT NULL,
+    root_hash bytea NOT NULL,
+    last_xid xid8 NOT NULL,
+    last_entry_id uuid NOT NULL,
+    snapshot_xmax xid8 NOT NULL,
+    system_id bigint NOT NULL,
+    signed_at timestamp with time zone NOT NULL,
+    note text NOT NULL,
+    CONSTRAINT audit_checkpoint_is_a_root CHECK (((octet_length(root_hash) = 32) AND (tree_size >= 0) AND (epoch > 0)))
+);
+
+ALTER TABLE ONLY carecircle.audit_checkpoints FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.audit_checkpoints OWNER TO carecircle_owner;
+
 CREATE TABLE carecircle.audit_events (
     organization_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -67,7 +103,13 @@ CREATE TABLE carecircle.audit_events (
     detail text,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
     snapshot pg_snapshot DEFAULT pg_current_snapshot() NOT NULL,
-    basis_via uuid[]
+    basis_via uuid[],
+    writer_id uuid DEFAULT carecircle.writer(),
+    writer_turn bigint DEFAULT carecircle.writer_turn(carecircle.current_organization()),
+    mark bytea,
+    on_behalf_of text,
+    address text,
+    policy_version integer
 )
 PARTITION BY RANGE (recorded_at);
 
@@ -97,12 +139,66 @@ CREATE TABLE carecircle.audit_events_other (
     detail text,
     xid xid8 DEFAULT pg_current_xact_id() CONSTRAINT audit_events_xid_not_null NOT NULL,
     snapshot pg_snapshot DEFAULT pg_current_snapshot() CONSTRAINT audit_events_snapshot_not_null NOT NULL,
-    basis_via uuid[]
+    basis_via uuid[],
+    writer_id uuid DEFAULT carecircle.writer(),
+    writer_turn bigint DEFAULT carecircle.writer_turn(carecircle.current_organization()),
+    mark bytea,
+    on_behalf_of text,
+    address text,
+    policy_version integer
 );
 
 ALTER TABLE ONLY carecircle.audit_events_other FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.audit_events_other OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.audit_leaves (
+    organization_id uuid NOT NULL,
+    epoch integer NOT NULL,
+    leaf_index bigint NOT NULL,
+    entry_id uuid NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    leaf_hash bytea NOT NULL,
+    CONSTRAINT audit_leaf_is_a_hash CHECK (((octet_length(leaf_hash) = 32) AND (leaf_index >= 0) AND (epoch > 0)))
+);
+
+ALTER TABLE ONLY carecircle.audit_leaves FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.audit_leaves OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.audit_nodes (
+    organization_id uuid NOT NULL,
+    epoch integer NOT NULL,
+    level smallint NOT NULL,
+    node_index bigint NOT NULL,
+    node_hash bytea NOT NULL,
+    CONSTRAINT audit_node_is_a_hash CHECK (((octet_length(node_hash) = 32) AND (node_index >= 0) AND (level > 0)))
+);
+
+ALTER TABLE ONLY carecircle.audit_nodes FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.audit_nodes OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.audit_opening (
+    xid xid8
+);
+
+ALTER TABLE carecircle.audit_opening OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.audit_retirements (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    month date NOT NULL,
+    entries bigint NOT NULL,
+    export_sha256 bytea NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    entry_id uuid NOT NULL,
+    CONSTRAINT month_is_its_first_day CHECK ((month = (date_trunc('month'::text, (month)::timestamp without time zone))::date))
+);
+
+ALTER TABLE ONLY carecircle.audit_retirements FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.audit_retirements OWNER TO carecircle_owner;
 
 CREATE TABLE carecircle.care_team_closures (
     organization_id uuid NOT NULL,
@@ -413,6 +509,54 @@ CREATE TABLE carecircle.findings (
 ALTER TABLE ONLY carecircle.findings FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.findings OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.legal_holds (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    patient_id uuid,
+    reason bytea,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    CONSTRAINT legal_holds_period_not_empty CHECK ((starts_at < ends_at)),
+    CONSTRAINT legal_holds_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT legal_holds_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT legal_holds_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT legal_holds_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL))))
+);
+
+ALTER TABLE ONLY carecircle.legal_holds FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.legal_holds OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.organization_keys (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    purpose text NOT NULL,
+    key_id bytea NOT NULL,
+    wrapped bytea,
+    root_key_id bytea NOT NULL,
+    writes_from timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    destroyed_at timestamp with time zone,
+    entry_id uuid NOT NULL,
+    CONSTRAINT destroyed_key_is_gone CHECK (((wrapped IS NULL) = (destroyed_at IS NOT NULL))),
+    CONSTRAINT key_purpose_is_known CHECK ((purpose = ANY (ARRAY['field'::text, 'blind'::text])))
+);
+
+ALTER TABLE ONLY carecircle.organization_keys FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.organization_keys OWNER TO carecircle_owner;
 
 CREATE TABLE carecircle.organizations (
     id uuid NOT NULL,
@@ -952,11 +1096,23 @@ ALTER TABLE ONLY carecircle.provider_absences
 ALTER TABLE ONLY carecircle.access_restrictions
     ADD CONSTRAINT access_restrictions_pkey PRIMARY KEY (organization_id, id);
 
+ALTER TABLE ONLY carecircle.audit_checkpoints
+    ADD CONSTRAINT audit_checkpoints_pkey PRIMARY KEY (organization_id, epoch, tree_size);
+
 ALTER TABLE ONLY carecircle.audit_events
     ADD CONSTRAINT audit_events_pkey PRIMARY KEY (organization_id, id, recorded_at);
 
 ALTER TABLE ONLY carecircle.audit_events_other
     ADD CONSTRAINT audit_events_other_pkey PRIMARY KEY (organization_id, id, recorded_at);
+
+ALTER TABLE ONLY carecircle.audit_leaves
+    ADD CONSTRAINT audit_leaves_pkey PRIMARY KEY (organization_id, epoch, leaf_index);
+
+ALTER TABLE ONLY carecircle.audit_nodes
+    ADD CONSTRAINT audit_nodes_pkey PRIMARY KEY (organization_id, epoch, level, node_index);
+
+ALTER TABLE ONLY carecircle.audit_retirements
+    ADD CONSTRAINT audit_retirements_pkey PRIMARY KEY (organization_id, id);
 
 ALTER TABLE ONLY carecircle.care_team_closures
     ADD CONSTRAINT care_team_closed_once_at_a_time EXCLUDE USING gist (organization_id WITH =, care_team_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
@@ -1003,17 +1159,26 @@ ALTER TABLE ONLY carecircle.emergency_approvers
 ALTER TABLE ONLY carecircle.emergency_notes
     ADD CONSTRAINT emergency_notes_pkey PRIMARY KEY (organization_id, id);
 
+ALTER TABLE ONLY carecircle.audit_leaves
+    ADD CONSTRAINT entry_sealed_once UNIQUE (organization_id, entry_id);
+
 ALTER TABLE ONLY carecircle.findings
     ADD CONSTRAINT findings_pkey PRIMARY KEY (organization_id, id);
 
 ALTER TABLE ONLY carecircle.patient_labels
     ADD CONSTRAINT labelled_once_at_a_time EXCLUDE USING gist (organization_id WITH =, patient_id WITH =, label WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
 
+ALTER TABLE ONLY carecircle.legal_holds
+    ADD CONSTRAINT legal_holds_pkey PRIMARY KEY (organization_id, id);
+
 ALTER TABLE ONLY carecircle.care_team_members
     ADD CONSTRAINT member_listed_once_at_a_time EXCLUDE USING gist (organization_id WITH =, care_team_id WITH =, provider_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
 
 ALTER TABLE ONLY carecircle.patient_merges
     ADD CONSTRAINT merged_once_at_a_time EXCLUDE USING gist (organization_id WITH =, patient_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
+
+ALTER TABLE ONLY carecircle.audit_retirements
+    ADD CONSTRAINT month_retired_once UNIQUE (organization_id, month);
 
 ALTER TABLE ONLY carecircle.panel_capacities
     ADD CONSTRAINT one_panel_capacity_at_a_time EXCLUDE USING gist (organization_id WITH =, provider_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
@@ -1024,11 +1189,20 @@ ALTER TABLE ONLY carecircle.policies
 ALTER TABLE ONLY carecircle.patient_assignments
     ADD CONSTRAINT one_primary_provider_at_a_time EXCLUDE USING gist (organization_id WITH =, patient_id WITH =, period WITH &&) WHERE ((is_primary_provider AND (superseded_at = 'infinity'::timestamp with time zone)));
 
+ALTER TABLE ONLY carecircle.legal_holds
+    ADD CONSTRAINT one_state_of_a_legal_hold_at_a_time EXCLUDE USING gist (organization_id WITH =, lineage_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
+
 ALTER TABLE ONLY carecircle.emergency_access
     ADD CONSTRAINT one_state_of_emergency_access_at_a_time EXCLUDE USING gist (organization_id WITH =, lineage_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
 
 ALTER TABLE ONLY carecircle.referrals
     ADD CONSTRAINT one_version_of_a_referral_at_a_time EXCLUDE USING gist (organization_id WITH =, lineage_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
+
+ALTER TABLE ONLY carecircle.organization_keys
+    ADD CONSTRAINT organization_key_is_known_once UNIQUE (organization_id, key_id);
+
+ALTER TABLE ONLY carecircle.organization_keys
+    ADD CONSTRAINT organization_keys_pkey PRIMARY KEY (organization_id, id);
 
 ALTER TABLE ONLY carecircle.organizations
     ADD CONSTRAINT organizations_pkey PRIMARY KEY (id);
@@ -1136,7 +1310,11 @@ CREATE INDEX access_restrictions_on_superseded ON carecircle.access_restrictions
 
 CREATE INDEX audit_events_emergency ON ONLY carecircle.audit_events USING btree (organization_id, provider_id, patient_id, recorded_at) WHERE (basis_kinds @> ARRAY['emergency_access'::text]);
 
+CREATE INDEX audit_events_unsealed ON ONLY carecircle.audit_events USING btree (organization_id, xid);
+
 CREATE INDEX audit_events_other_organization_id_provider_id_patient_id_r_idx ON carecircle.audit_events_other USING btree (organization_id, provider_id, patient_id, recorded_at) WHERE (basis_kinds @> ARRAY['emergency_access'::text]);
+
+CREATE INDEX audit_events_other_organization_id_xid_idx ON carecircle.audit_events_other USING btree (organization_id, xid);
 
 CREATE INDEX care_team_closures_lineage ON carecircle.care_team_closures USING btree (organization_id, lineage_id, recorded_at);
 
@@ -1199,6 +1377,8 @@ CREATE INDEX emergency_notes_on ON carecircle.emergency_notes USING btree (organ
 CREATE UNIQUE INDEX finding_told_once ON carecircle.findings USING btree (organization_id, source, source_record, source_item, code) WHERE (superseded_at = 'infinity'::timestamp with time zone);
 
 CREATE UNIQUE INDEX idx_unique_primary_provider_per_patient ON carecircle.patient_assignments USING btree (organization_id, patient_id) WHERE (is_primary_provider AND (superseded_at = 'infinity'::timestamp with time zone) AND (ends_at = 'infinity'::timestamp with time zone));
+
+CREATE INDEX legal_holds_lineage ON carecircle.legal_holds USING btree (organization_id, lineage_id, recorded_at);
 
 CREATE INDEX outbox_about ON carecircle.outbox USING btree (organization_id, subject_id, recorded_at);
 
@@ -1270,6 +1450,8 @@ CREATE INDEX reporting_lines_to ON carecircle.reporting_lines USING btree (organ
 
 ALTER INDEX carecircle.audit_events_emergency ATTACH PARTITION carecircle.audit_events_other_organization_id_provider_id_patient_id_r_idx;
 
+ALTER INDEX carecircle.audit_events_unsealed ATTACH PARTITION carecircle.audit_events_other_organization_id_xid_idx;
+
 ALTER INDEX carecircle.audit_events_pkey ATTACH PARTITION carecircle.audit_events_other_pkey;
 
 ALTER TABLE ONLY carecircle.access_restrictions
@@ -1280,6 +1462,9 @@ ALTER TABLE ONLY carecircle.access_restrictions
 
 ALTER TABLE ONLY carecircle.access_restrictions
     ADD CONSTRAINT access_restrictions_provider FOREIGN KEY (organization_id, provider_id) REFERENCES carecircle.providers(organization_id, id);
+
+ALTER TABLE ONLY carecircle.audit_retirements
+    ADD CONSTRAINT audit_retirements_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
 
 ALTER TABLE ONLY carecircle.care_team_closures
     ADD CONSTRAINT care_team_closures_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
@@ -1367,6 +1552,15 @@ ALTER TABLE ONLY carecircle.emergency_notes
 
 ALTER TABLE ONLY carecircle.findings
     ADD CONSTRAINT findings_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.legal_holds
+    ADD CONSTRAINT legal_holds_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.legal_holds
+    ADD CONSTRAINT legal_holds_patient FOREIGN KEY (organization_id, patient_id) REFERENCES carecircle.patients(organization_id, id);
+
+ALTER TABLE ONLY carecircle.organization_keys
+    ADD CONSTRAINT organization_keys_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
 
 ALTER TABLE ONLY carecircle.outbox
     ADD CONSTRAINT outbox_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
@@ -1510,6 +1704,8 @@ ALTER TABLE carecircle.access_restrictions ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY app_edits ON carecircle.care_teams FOR UPDATE TO carecircle_app USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
 
+CREATE POLICY app_edits ON carecircle.organization_keys FOR UPDATE TO carecircle_app USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
+
 CREATE POLICY app_edits ON carecircle.organizations FOR UPDATE TO carecircle_app USING ((id = carecircle.current_organization())) WITH CHECK ((id = carecircle.current_organization()));
 
 CREATE POLICY app_edits ON carecircle.outbox FOR UPDATE TO carecircle_app USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
@@ -1524,11 +1720,15 @@ CREATE POLICY app_edits ON carecircle.specialties FOR UPDATE TO carecircle_app U
 
 CREATE POLICY app_edits ON carecircle.units FOR UPDATE TO carecircle_app USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
 
+CREATE POLICY app_inserts ON carecircle.audit_retirements FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
+
 CREATE POLICY app_inserts ON carecircle.care_teams FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_inserts ON carecircle.emergency_approvers FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_inserts ON carecircle.emergency_notes FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_inserts ON carecircle.organization_keys FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_inserts ON carecircle.organizations FOR INSERT TO carecircle_app WITH CHECK ((id = carecircle.current_organization()));
 
@@ -1558,6 +1758,8 @@ CREATE POLICY app_inserts ON carecircle.units FOR INSERT TO carecircle_app WITH 
 
 CREATE POLICY app_reads ON carecircle.access_restrictions FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
+CREATE POLICY app_reads ON carecircle.audit_retirements FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
 CREATE POLICY app_reads ON carecircle.care_team_closures FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_reads ON carecircle.care_team_members FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
@@ -1577,6 +1779,10 @@ CREATE POLICY app_reads ON carecircle.emergency_approvers FOR SELECT TO carecirc
 CREATE POLICY app_reads ON carecircle.emergency_notes FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_reads ON carecircle.findings FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.legal_holds FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.organization_keys FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_reads ON carecircle.organizations FOR SELECT TO carecircle_app USING (((id = carecircle.current_organization()) OR (slug = NULLIF(current_setting('carecircle.organization_slug'::text, true), ''::text))));
 
@@ -1644,6 +1850,8 @@ CREATE POLICY app_records ON carecircle.emergency_access FOR INSERT TO carecircl
 
 CREATE POLICY app_records ON carecircle.findings FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
 
+CREATE POLICY app_records ON carecircle.legal_holds FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
 CREATE POLICY app_records ON carecircle.panel_capacities FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
 
 CREATE POLICY app_records ON carecircle.patient_assignments FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
@@ -1682,6 +1890,8 @@ CREATE POLICY app_supersedes ON carecircle.emergency_access FOR UPDATE TO careci
 
 CREATE POLICY app_supersedes ON carecircle.findings FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
 
+CREATE POLICY app_supersedes ON carecircle.legal_holds FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
+
 CREATE POLICY app_supersedes ON carecircle.panel_capacities FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
 
 CREATE POLICY app_supersedes ON carecircle.patient_assignments FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
@@ -1704,11 +1914,77 @@ CREATE POLICY app_supersedes ON carecircle.referrals FOR UPDATE TO carecircle_ap
 
 CREATE POLICY app_supersedes ON carecircle.reporting_lines FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
 
+ALTER TABLE carecircle.audit_checkpoints ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE carecircle.audit_events ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.audit_events_other ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE carecircle.audit_leaves ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.audit_nodes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.audit_retirements ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY auditor_reads ON carecircle.access_restrictions FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.audit_checkpoints FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
 CREATE POLICY auditor_reads ON carecircle.audit_events FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.audit_leaves FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.audit_nodes FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.audit_retirements FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.care_team_closures FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.care_team_members FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.care_team_patients FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.coverage_arrangements FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.duties FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.emergency_access FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.emergency_approvers FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.emergency_notes FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.findings FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.legal_holds FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.organization_keys FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.outbox FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.panel_capacities FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.patient_assignments FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.patient_labels FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.patient_merges FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.personal_relations FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.policies FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.provider_absences FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.provider_credentials FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.provider_roles FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.reassignments FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.referrals FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.reporting_lines FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
 
 ALTER TABLE carecircle.care_team_closures ENABLE ROW LEVEL SECURITY;
 
@@ -1731,6 +2007,8 @@ CREATE POLICY decider_reads ON carecircle.coverage_arrangements FOR SELECT TO ca
 CREATE POLICY decider_reads ON carecircle.duties FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY decider_reads ON carecircle.emergency_access FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY decider_reads ON carecircle.organization_keys FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY decider_reads ON carecircle.patient_assignments FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
 
@@ -1774,6 +2052,8 @@ CREATE POLICY everywhere_reads ON carecircle.duties FOR SELECT TO carecircle_dec
 
 CREATE POLICY everywhere_reads ON carecircle.emergency_access FOR SELECT TO carecircle_decider_everywhere USING (true);
 
+CREATE POLICY everywhere_reads ON carecircle.organization_keys FOR SELECT TO carecircle_decider_everywhere USING (true);
+
 CREATE POLICY everywhere_reads ON carecircle.patient_assignments FOR SELECT TO carecircle_decider_everywhere USING (true);
 
 CREATE POLICY everywhere_reads ON carecircle.patient_identifiers FOR SELECT TO carecircle_decider_everywhere USING (true);
@@ -1798,7 +2078,33 @@ CREATE POLICY everywhere_records ON carecircle.audit_events FOR INSERT TO careci
 
 ALTER TABLE carecircle.findings ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY keeper_reads ON carecircle.emergency_access FOR SELECT TO carecircle_keeper USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY keeper_reads ON carecircle.emergency_notes FOR SELECT TO carecircle_keeper USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY keeper_reads ON carecircle.legal_holds FOR SELECT TO carecircle_keeper USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY keeper_reads ON carecircle.organization_keys FOR SELECT TO carecircle_keeper USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY keeper_reads ON carecircle.patient_identifiers FOR SELECT TO carecircle_keeper USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY keeper_reads ON carecircle.patients FOR SELECT TO carecircle_keeper USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY keeper_seals ON carecircle.emergency_access FOR UPDATE TO carecircle_keeper USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY keeper_seals ON carecircle.emergency_notes FOR UPDATE TO carecircle_keeper USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY keeper_seals ON carecircle.legal_holds FOR UPDATE TO carecircle_keeper USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY keeper_seals ON carecircle.patient_identifiers FOR UPDATE TO carecircle_keeper USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY keeper_seals ON carecircle.patients FOR UPDATE TO carecircle_keeper USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
+
+ALTER TABLE carecircle.legal_holds ENABLE ROW LEVEL SECURITY;
+
 CREATE POLICY notifier_reads ON carecircle.outbox FOR SELECT TO carecircle_notifier USING (true);
+
+ALTER TABLE carecircle.organization_keys ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.organizations ENABLE ROW LEVEL SECURITY;
 
@@ -1842,7 +2148,77 @@ ALTER TABLE carecircle.referrals ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.reporting_lines ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY sealer_reads ON carecircle.audit_checkpoints FOR SELECT TO carecircle_sealer USING (((organization_id >= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
+    ELSE NULL::uuid
+END)) AND (organization_id <= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
+    ELSE NULL::uuid
+END))));
+
 CREATE POLICY sealer_reads ON carecircle.audit_events FOR SELECT TO carecircle_sealer USING (((organization_id >= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
+    ELSE NULL::uuid
+END)) AND (organization_id <= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
+    ELSE NULL::uuid
+END))));
+
+CREATE POLICY sealer_reads ON carecircle.audit_leaves FOR SELECT TO carecircle_sealer USING (((organization_id >= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
+    ELSE NULL::uuid
+END)) AND (organization_id <= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
+    ELSE NULL::uuid
+END))));
+
+CREATE POLICY sealer_reads ON carecircle.audit_nodes FOR SELECT TO carecircle_sealer USING (((organization_id >= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
+    ELSE NULL::uuid
+END)) AND (organization_id <= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
+    ELSE NULL::uuid
+END))));
+
+CREATE POLICY sealer_reads ON carecircle.organizations FOR SELECT TO carecircle_sealer USING (((id >= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
+    ELSE NULL::uuid
+END)) AND (id <= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
+    ELSE NULL::uuid
+END))));
+
+CREATE POLICY sealer_seals ON carecircle.audit_checkpoints FOR INSERT TO carecircle_sealer WITH CHECK (((organization_id >= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
+    ELSE NULL::uuid
+END)) AND (organization_id <= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
+    ELSE NULL::uuid
+END))));
+
+CREATE POLICY sealer_seals ON carecircle.audit_leaves FOR INSERT TO carecircle_sealer WITH CHECK (((organization_id >= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
+    ELSE NULL::uuid
+END)) AND (organization_id <= COALESCE(carecircle.current_organization(),
+CASE
+    WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
+    ELSE NULL::uuid
+END))));
+
+CREATE POLICY sealer_seals ON carecircle.audit_nodes FOR INSERT TO carecircle_sealer WITH CHECK (((organization_id >= COALESCE(carecircle.current_organization(),
 CASE
     WHEN (current_setting('carecircle.every_organization'::text, true) = 'on'::text) THEN '00000000-0000-0000-0000-000000000000'::uuid
     ELSE NULL::uuid
@@ -1864,6 +2240,7 @@ GRANT USAGE ON SCHEMA carecircle TO carecircle_decider_everywhere;
 GRANT USAGE ON SCHEMA carecircle TO carecircle_sealer;
 GRANT USAGE ON SCHEMA carecircle TO carecircle_auditor;
 GRANT USAGE ON SCHEMA carecircle TO carecircle_notifier;
+GRANT USAGE ON SCHEMA carecircle TO carecircle_keeper;
 
 REVOKE ALL ON FUNCTION carecircle.current_organization() FROM PUBLIC;
 GRANT ALL ON FUNCTION carecircle.current_organization() TO carecircle_app;
@@ -1871,17 +2248,50 @@ GRANT ALL ON FUNCTION carecircle.current_organization() TO carecircle_decider;
 GRANT ALL ON FUNCTION carecircle.current_organization() TO carecircle_decider_everywhere;
 GRANT ALL ON FUNCTION carecircle.current_organization() TO carecircle_sealer;
 GRANT ALL ON FUNCTION carecircle.current_organization() TO carecircle_auditor;
+GRANT ALL ON FUNCTION carecircle.current_organization() TO carecircle_keeper;
+
+REVOKE ALL ON FUNCTION carecircle.writer() FROM PUBLIC;
+GRANT ALL ON FUNCTION carecircle.writer() TO carecircle_app;
+GRANT ALL ON FUNCTION carecircle.writer() TO carecircle_decider;
+GRANT ALL ON FUNCTION carecircle.writer() TO carecircle_decider_everywhere;
+
+REVOKE ALL ON FUNCTION carecircle.writer_turn(organization uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION carecircle.writer_turn(organization uuid) TO carecircle_app;
+GRANT ALL ON FUNCTION carecircle.writer_turn(organization uuid) TO carecircle_decider;
+GRANT ALL ON FUNCTION carecircle.writer_turn(organization uuid) TO carecircle_decider_everywhere;
 
 GRANT SELECT,INSERT ON TABLE carecircle.access_restrictions TO carecircle_app;
 GRANT SELECT ON TABLE carecircle.access_restrictions TO carecircle_decider;
 GRANT SELECT ON TABLE carecircle.access_restrictions TO carecircle_decider_everywhere;
 
+GRANT SELECT(xmin) ON TABLE carecircle.access_restrictions TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.access_restrictions TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.access_restrictions TO carecircle_auditor;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.access_restrictions TO carecircle_auditor;
+
 GRANT UPDATE(superseded_at) ON TABLE carecircle.access_restrictions TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.access_restrictions TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.access_restrictions TO carecircle_auditor;
 
 GRANT UPDATE(superseded_xid) ON TABLE carecircle.access_restrictions TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.access_restrictions TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.access_restrictions TO carecircle_auditor;
 
 GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.access_restrictions TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.access_restrictions TO carecircle_auditor;
 
+REVOKE ALL ON TABLE carecircle.audit_checkpoints FROM carecircle_owner;
+GRANT SELECT,INSERT,REFERENCES,DELETE,TRIGGER,MAINTAIN,UPDATE ON TABLE carecircle.audit_checkpoints TO carecircle_owner;
+GRANT SELECT,INSERT ON TABLE carecircle.audit_checkpoints TO carecircle_sealer;
+GRANT SELECT ON TABLE carecircle.audit_checkpoints TO carecircle_auditor;
+
+REVOKE ALL ON TABLE carecircle.audit_events FROM carecircle_owner;
+GRANT SELECT,INSERT,REFERENCES,DELETE,TRIGGER,MAINTAIN,UPDATE ON TABLE carecircle.audit_events TO carecircle_owner;
 GRANT SELECT ON TABLE carecircle.audit_events TO carecircle_sealer;
 GRANT SELECT ON TABLE carecircle.audit_events TO carecircle_auditor;
 
@@ -1961,33 +2371,121 @@ GRANT INSERT(basis_via) ON TABLE carecircle.audit_events TO carecircle_app;
 GRANT INSERT(basis_via) ON TABLE carecircle.audit_events TO carecircle_decider;
 GRANT INSERT(basis_via) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
 
+GRANT INSERT(writer_id) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(writer_id) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(writer_id) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
+
+GRANT INSERT(writer_turn) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(writer_turn) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(writer_turn) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
+
+GRANT INSERT(mark) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(mark) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(mark) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
+
+GRANT INSERT(on_behalf_of) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(on_behalf_of) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(on_behalf_of) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
+
+GRANT INSERT(address) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(address) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(address) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
+
+GRANT INSERT(policy_version) ON TABLE carecircle.audit_events TO carecircle_app;
+GRANT INSERT(policy_version) ON TABLE carecircle.audit_events TO carecircle_decider;
+GRANT INSERT(policy_version) ON TABLE carecircle.audit_events TO carecircle_decider_everywhere;
+
+REVOKE ALL ON TABLE carecircle.audit_events_other FROM carecircle_owner;
+GRANT SELECT,INSERT,REFERENCES,DELETE,TRIGGER,MAINTAIN,UPDATE ON TABLE carecircle.audit_events_other TO carecircle_owner;
+
+REVOKE ALL ON TABLE carecircle.audit_leaves FROM carecircle_owner;
+GRANT SELECT,INSERT,REFERENCES,DELETE,TRIGGER,MAINTAIN,UPDATE ON TABLE carecircle.audit_leaves TO carecircle_owner;
+GRANT SELECT,INSERT ON TABLE carecircle.audit_leaves TO carecircle_sealer;
+GRANT SELECT ON TABLE carecircle.audit_leaves TO carecircle_auditor;
+
+REVOKE ALL ON TABLE carecircle.audit_nodes FROM carecircle_owner;
+GRANT SELECT,INSERT,REFERENCES,DELETE,TRIGGER,MAINTAIN,UPDATE ON TABLE carecircle.audit_nodes TO carecircle_owner;
+GRANT SELECT,INSERT ON TABLE carecircle.audit_nodes TO carecircle_sealer;
+GRANT SELECT ON TABLE carecircle.audit_nodes TO carecircle_auditor;
+
+GRANT SELECT ON TABLE carecircle.audit_opening TO carecircle_sealer;
+GRANT SELECT ON TABLE carecircle.audit_opening TO carecircle_auditor;
+
+GRANT SELECT,INSERT ON TABLE carecircle.audit_retirements TO carecircle_app;
+GRANT SELECT ON TABLE carecircle.audit_retirements TO carecircle_auditor;
+
 GRANT SELECT,INSERT ON TABLE carecircle.care_team_closures TO carecircle_app;
 
+GRANT SELECT(xmin) ON TABLE carecircle.care_team_closures TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.care_team_closures TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.care_team_closures TO carecircle_auditor;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.care_team_closures TO carecircle_auditor;
+
 GRANT UPDATE(superseded_at) ON TABLE carecircle.care_team_closures TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.care_team_closures TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.care_team_closures TO carecircle_auditor;
 
 GRANT UPDATE(superseded_xid) ON TABLE carecircle.care_team_closures TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.care_team_closures TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.care_team_closures TO carecircle_auditor;
 
 GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.care_team_closures TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.care_team_closures TO carecircle_auditor;
 
 GRANT SELECT,INSERT ON TABLE carecircle.care_team_members TO carecircle_app;
 GRANT SELECT ON TABLE carecircle.care_team_members TO carecircle_decider;
 GRANT SELECT ON TABLE carecircle.care_team_members TO carecircle_decider_everywhere;
 
+GRANT SELECT(xmin) ON TABLE carecircle.care_team_members TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.care_team_members TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.care_team_members TO carecircle_auditor;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.care_team_members TO carecircle_auditor;
+
 GRANT UPDATE(superseded_at) ON TABLE carecircle.care_team_members TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.care_team_members TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.care_team_members TO carecircle_auditor;
 
 GRANT UPDATE(superseded_xid) ON TABLE carecircle.care_team_members TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.care_team_members TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.care_team_members TO carecircle_auditor;
 
 GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.care_team_members TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.care_team_members TO carecircle_auditor;
 
 GRANT SELECT,INSERT ON TABLE carecircle.care_team_patients TO carecircle_app;
 GRANT SELECT ON TABLE carecircle.care_team_patients TO carecircle_decider;
 GRANT SELECT ON TABLE carecircle.care_team_patients TO carecircle_decider_everywhere;
 
+GRANT SELECT(xmin) ON TABLE carecircle.care_team_patients TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.care_team_patients TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.care_team_patients TO carecircle_auditor;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.care_team_patients TO carecircle_auditor;
+
 GRANT UPDATE(superseded_at) ON TABLE carecircle.care_team_patients TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.care_team_patients TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.care_team_patients TO carecircle_auditor;
 
 GRANT UPDATE(superseded_xid) ON TABLE carecircle.care_team_patients TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.care_team_patients TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.care_team_patients TO carecircle_auditor;
 
 GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.care_team_patients TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.care_team_patients TO carecircle_auditor;
 
 GRANT SELECT,INSERT ON TABLE carecircle.care_teams TO carecircle_app;
 
@@ -1999,51 +2497,217 @@ GRANT SELECT,INSERT ON TABLE carecircle.coverage_arrangements TO carecircle_app;
 GRANT SELECT ON TABLE carecircle.coverage_arrangements TO carecircle_decider;
 GRANT SELECT ON TABLE carecircle.coverage_arrangements TO carecircle_decider_everywhere;
 
+GRANT SELECT(xmin) ON TABLE carecircle.coverage_arrangements TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.coverage_arrangements TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.coverage_arrangements TO carecircle_auditor;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.coverage_arrangements TO carecircle_auditor;
+
 GRANT UPDATE(superseded_at) ON TABLE carecircle.coverage_arrangements TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.coverage_arrangements TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.coverage_arrangements TO carecircle_auditor;
 
 GRANT UPDATE(superseded_xid) ON TABLE carecircle.coverage_arrangements TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.coverage_arrangements TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.coverage_arrangements TO carecircle_auditor;
 
 GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.coverage_arrangements TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.coverage_arrangements TO carecircle_auditor;
 
 GRANT SELECT,INSERT ON TABLE carecircle.duties TO carecircle_app;
 GRANT SELECT ON TABLE carecircle.duties TO carecircle_decider;
 GRANT SELECT ON TABLE carecircle.duties TO carecircle_decider_everywhere;
 
+GRANT SELECT(xmin) ON TABLE carecircle.duties TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.duties TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.duties TO carecircle_auditor;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.duties TO carecircle_auditor;
+
 GRANT UPDATE(superseded_at) ON TABLE carecircle.duties TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.duties TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.duties TO carecircle_auditor;
 
 GRANT UPDATE(superseded_xid) ON TABLE carecircle.duties TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.duties TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.duties TO carecircle_auditor;
 
 GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.duties TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.duties TO carecircle_auditor;
 
 GRANT SELECT,INSERT ON TABLE carecircle.emergency_access TO carecircle_app;
 GRANT SELECT ON TABLE carecircle.emergency_access TO carecircle_decider;
 GRANT SELECT ON TABLE carecircle.emergency_access TO carecircle_decider_everywhere;
 
+GRANT SELECT(xmin) ON TABLE carecircle.emergency_access TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.emergency_access TO carecircle_auditor;
+GRANT SELECT(organization_id) ON TABLE carecircle.emergency_access TO carecircle_keeper;
+
+GRANT SELECT(id) ON TABLE carecircle.emergency_access TO carecircle_auditor;
+GRANT SELECT(id) ON TABLE carecircle.emergency_access TO carecircle_keeper;
+
+GRANT SELECT(lineage_id) ON TABLE carecircle.emergency_access TO carecircle_keeper;
+
+GRANT SELECT(reason),UPDATE(reason) ON TABLE carecircle.emergency_access TO carecircle_keeper;
+
+GRANT SELECT(second_reason),UPDATE(second_reason) ON TABLE carecircle.emergency_access TO carecircle_keeper;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.emergency_access TO carecircle_auditor;
+
 GRANT UPDATE(superseded_at) ON TABLE carecircle.emergency_access TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.emergency_access TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.emergency_access TO carecircle_auditor;
 
 GRANT UPDATE(superseded_xid) ON TABLE carecircle.emergency_access TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.emergency_access TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.emergency_access TO carecircle_auditor;
 
 GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.emergency_access TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.emergency_access TO carecircle_auditor;
 
 GRANT SELECT,INSERT ON TABLE carecircle.emergency_approvers TO carecircle_app;
 
+GRANT SELECT(xmin) ON TABLE carecircle.emergency_approvers TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.emergency_approvers TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.emergency_approvers TO carecircle_auditor;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.emergency_approvers TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.emergency_approvers TO carecircle_auditor;
+
 GRANT SELECT,INSERT ON TABLE carecircle.emergency_notes TO carecircle_app;
+
+GRANT SELECT(xmin) ON TABLE carecircle.emergency_notes TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.emergency_notes TO carecircle_auditor;
+GRANT SELECT(organization_id) ON TABLE carecircle.emergency_notes TO carecircle_keeper;
+
+GRANT SELECT(id) ON TABLE carecircle.emergency_notes TO carecircle_auditor;
+GRANT SELECT(id) ON TABLE carecircle.emergency_notes TO carecircle_keeper;
+
+GRANT SELECT(body),UPDATE(body) ON TABLE carecircle.emergency_notes TO carecircle_keeper;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.emergency_notes TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.emergency_notes TO carecircle_auditor;
 
 GRANT SELECT,INSERT ON TABLE carecircle.findings TO carecircle_app;
 
+GRANT SELECT(xmin) ON TABLE carecircle.findings TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.findings TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.findings TO carecircle_auditor;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.findings TO carecircle_auditor;
+
 GRANT UPDATE(superseded_at) ON TABLE carecircle.findings TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.findings TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.findings TO carecircle_auditor;
 
 GRANT UPDATE(superseded_xid) ON TABLE carecircle.findings TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.findings TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.findings TO carecircle_auditor;
 
 GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.findings TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.findings TO carecircle_auditor;
+
+GRANT SELECT,INSERT ON TABLE carecircle.legal_holds TO carecircle_app;
+
+GRANT SELECT(xmin) ON TABLE carecircle.legal_holds TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.legal_holds TO carecircle_auditor;
+GRANT SELECT(organization_id) ON TABLE carecircle.legal_holds TO carecircle_keeper;
+
+GRANT SELECT(id) ON TABLE carecircle.legal_holds TO carecircle_auditor;
+GRANT SELECT(id) ON TABLE carecircle.legal_holds TO carecircle_keeper;
+
+GRANT SELECT(lineage_id) ON TABLE carecircle.legal_holds TO carecircle_keeper;
+
+GRANT SELECT(reason),UPDATE(reason) ON TABLE carecircle.legal_holds TO carecircle_keeper;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.legal_holds TO carecircle_auditor;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.legal_holds TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.legal_holds TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.legal_holds TO carecircle_auditor;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.legal_holds TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.legal_holds TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.legal_holds TO carecircle_auditor;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.legal_holds TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.legal_holds TO carecircle_auditor;
+
+GRANT SELECT,INSERT ON TABLE carecircle.organization_keys TO carecircle_app;
+GRANT SELECT ON TABLE carecircle.organization_keys TO carecircle_keeper;
+
+GRANT SELECT(xmin) ON TABLE carecircle.organization_keys TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.organization_keys TO carecircle_decider;
+GRANT SELECT(organization_id) ON TABLE carecircle.organization_keys TO carecircle_decider_everywhere;
+GRANT SELECT(organization_id) ON TABLE carecircle.organization_keys TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.organization_keys TO carecircle_decider;
+GRANT SELECT(id) ON TABLE carecircle.organization_keys TO carecircle_decider_everywhere;
+GRANT SELECT(id) ON TABLE carecircle.organization_keys TO carecircle_auditor;
+
+GRANT SELECT(purpose) ON TABLE carecircle.organization_keys TO carecircle_decider;
+GRANT SELECT(purpose) ON TABLE carecircle.organization_keys TO carecircle_decider_everywhere;
+
+GRANT SELECT(key_id) ON TABLE carecircle.organization_keys TO carecircle_decider;
+GRANT SELECT(key_id) ON TABLE carecircle.organization_keys TO carecircle_decider_everywhere;
+
+GRANT UPDATE(wrapped) ON TABLE carecircle.organization_keys TO carecircle_app;
+GRANT SELECT(wrapped) ON TABLE carecircle.organization_keys TO carecircle_decider;
+GRANT SELECT(wrapped) ON TABLE carecircle.organization_keys TO carecircle_decider_everywhere;
+
+GRANT UPDATE(root_key_id) ON TABLE carecircle.organization_keys TO carecircle_app;
+GRANT SELECT(root_key_id) ON TABLE carecircle.organization_keys TO carecircle_decider;
+GRANT SELECT(root_key_id) ON TABLE carecircle.organization_keys TO carecircle_decider_everywhere;
+
+GRANT SELECT(writes_from) ON TABLE carecircle.organization_keys TO carecircle_decider;
+GRANT SELECT(writes_from) ON TABLE carecircle.organization_keys TO carecircle_decider_everywhere;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.organization_keys TO carecircle_auditor;
+
+GRANT UPDATE(destroyed_at) ON TABLE carecircle.organization_keys TO carecircle_app;
+GRANT SELECT(destroyed_at) ON TABLE carecircle.organization_keys TO carecircle_decider;
+GRANT SELECT(destroyed_at) ON TABLE carecircle.organization_keys TO carecircle_decider_everywhere;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.organization_keys TO carecircle_auditor;
 
 GRANT SELECT,INSERT ON TABLE carecircle.organizations TO carecircle_app;
+
+GRANT SELECT(id) ON TABLE carecircle.organizations TO carecircle_sealer;
 
 GRANT UPDATE(name) ON TABLE carecircle.organizations TO carecircle_app;
 
 GRANT SELECT,INSERT ON TABLE carecircle.outbox TO carecircle_app;
 
+GRANT SELECT(xmin) ON TABLE carecircle.outbox TO carecircle_auditor;
+
 GRANT SELECT(organization_id) ON TABLE carecircle.outbox TO carecircle_notifier;
+GRANT SELECT(organization_id) ON TABLE carecircle.outbox TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.outbox TO carecircle_auditor;
 
 GRANT UPDATE(due_at) ON TABLE carecircle.outbox TO carecircle_app;
 GRANT SELECT(due_at) ON TABLE carecircle.outbox TO carecircle_notifier;
@@ -2055,103 +2719,235 @@ GRANT SELECT(settled_at) ON TABLE carecircle.outbox TO carecircle_notifier;
 
 GRANT UPDATE(outcome) ON TABLE carecircle.outbox TO carecircle_app;
 
+GRANT SELECT(recorded_at) ON TABLE carecircle.outbox TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.outbox TO carecircle_auditor;
+
 GRANT SELECT,INSERT ON TABLE carecircle.panel_capacities TO carecircle_app;
 
+GRANT SELECT(xmin) ON TABLE carecircle.panel_capacities TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.panel_capacities TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.panel_capacities TO carecircle_auditor;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.panel_capacities TO carecircle_auditor;
+
 GRANT UPDATE(superseded_at) ON TABLE carecircle.panel_capacities TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.panel_capacities TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.panel_capacities TO carecircle_auditor;
 
 GRANT UPDATE(superseded_xid) ON TABLE carecircle.panel_capacities TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.panel_capacities TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.panel_capacities TO carecircle_auditor;
 
 GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.panel_capacities TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.panel_capacities TO carecircle_auditor;
 
 GRANT SELECT,INSERT ON TABLE carecircle.patient_assignments TO carecircle_app;
 GRANT SELECT ON TABLE carecircle.patient_assignments TO carecircle_decider;
 GRANT SELECT ON TABLE carecircle.patient_assignments TO carecircle_decider_everywhere;
 
+GRANT SELECT(xmin) ON TABLE carecircle.patient_assignments TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.patient_assignments TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.patient_assignments TO carecircle_auditor;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.patient_assignments TO carecircle_auditor;
+
 GRANT UPDATE(superseded_at) ON TABLE carecircle.patient_assignments TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.patient_assignments TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.patient_assignments TO carecircle_auditor;
 
 GRANT UPDATE(superseded_xid) ON TABLE carecircle.patient_assignments TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.patient_assignments TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.patient_assignments TO carecircle_auditor;
 
 GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.patient_assignments TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.patient_assignments TO carecircle_auditor;
 
 GRANT SELECT,INSERT ON TABLE carecircle.patient_identifiers TO carecircle_app;
 
 GRANT SELECT(organization_id) ON TABLE carecircle.patient_identifiers TO carecircle_decider;
 GRANT SELECT(organization_id) ON TABLE carecircle.patient_identifiers TO carecircle_decider_everywhere;
+GRANT SELECT(organization_id) ON TABLE carecircle.patient_identifiers TO carecircle_keeper;
 
 GRANT SELECT(blind_index) ON TABLE carecircle.patient_identifiers TO carecircle_decider;
 GRANT SELECT(blind_index) ON TABLE carecircle.patient_identifiers TO carecircle_decider_everywhere;
+GRANT SELECT(blind_index) ON TABLE carecircle.patient_identifiers TO carecircle_keeper;
 
 GRANT SELECT(patient_id) ON TABLE carecircle.patient_identifiers TO carecircle_decider;
 GRANT SELECT(patient_id) ON TABLE carecircle.patient_identifiers TO carecircle_decider_everywhere;
+GRANT SELECT(patient_id) ON TABLE carecircle.patient_identifiers TO carecircle_keeper;
+
+GRANT SELECT(identifier),UPDATE(identifier) ON TABLE carecircle.patient_identifiers TO carecircle_keeper;
 
 GRANT SELECT,INSERT ON TABLE carecircle.patient_labels TO carecircle_app;
 GRANT SELECT ON TABLE carecircle.patient_labels TO carecircle_decider;
 GRANT SELECT ON TABLE carecircle.patient_labels TO carecircle_decider_everywhere;
 
+GRANT SELECT(xmin) ON TABLE carecircle.patient_labels TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.patient_labels TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.patient_labels TO carecircle_auditor;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.patient_labels TO carecircle_auditor;
+
 GRANT UPDATE(superseded_at) ON TABLE carecircle.patient_labels TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.patient_labels TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.patient_labels TO carecircle_auditor;
 
 GRANT UPDATE(superseded_xid) ON TABLE carecircle.patient_labels TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.patient_labels TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.patient_labels TO carecircle_auditor;
 
 GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.patient_labels TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.patient_labels TO carecircle_auditor;
 
 GRANT SELECT,INSERT ON TABLE carecircle.patient_merges TO carecircle_app;
 GRANT SELECT ON TABLE carecircle.patient_merges TO carecircle_decider;
 GRANT SELECT ON TABLE carecircle.patient_merges TO carecircle_decider_everywhere;
 
+GRANT SELECT(xmin) ON TABLE carecircle.patient_merges TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.patient_merges TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.patient_merges TO carecircle_auditor;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.patient_merges TO carecircle_auditor;
+
 GRANT UPDATE(superseded_at) ON TABLE carecircle.patient_merges TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.patient_merges TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.patient_merges TO carecircle_auditor;
 
 GRANT UPDATE(superseded_xid) ON TABLE carecircle.patient_merges TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.patient_merges TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.patient_merges TO carecircle_auditor;
 
 GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.patient_merges TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.patient_merges TO carecircle_auditor;
 
 GRANT SELECT,INSERT ON TABLE carecircle.patients TO carecircle_app;
 
 GRANT SELECT(organization_id) ON TABLE carecircle.patients TO carecircle_decider;
 GRANT SELECT(organization_id) ON TABLE carecircle.patients TO carecircle_decider_everywhere;
+GRANT SELECT(organization_id) ON TABLE carecircle.patients TO carecircle_keeper;
 
 GRANT SELECT(id) ON TABLE carecircle.patients TO carecircle_decider;
 GRANT SELECT(id) ON TABLE carecircle.patients TO carecircle_decider_everywhere;
+GRANT SELECT(id) ON TABLE carecircle.patients TO carecircle_keeper;
 
 GRANT UPDATE(demographics) ON TABLE carecircle.patients TO carecircle_app;
+GRANT SELECT(demographics),UPDATE(demographics) ON TABLE carecircle.patients TO carecircle_keeper;
 
 GRANT SELECT(recorded_at) ON TABLE carecircle.patients TO carecircle_decider;
 GRANT SELECT(recorded_at) ON TABLE carecircle.patients TO carecircle_decider_everywhere;
 
 GRANT SELECT,INSERT ON TABLE carecircle.personal_relations TO carecircle_app;
 
+GRANT SELECT(xmin) ON TABLE carecircle.personal_relations TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.personal_relations TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.personal_relations TO carecircle_auditor;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.personal_relations TO carecircle_auditor;
+
 GRANT UPDATE(superseded_at) ON TABLE carecircle.personal_relations TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.personal_relations TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.personal_relations TO carecircle_auditor;
 
 GRANT UPDATE(superseded_xid) ON TABLE carecircle.personal_relations TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.personal_relations TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.personal_relations TO carecircle_auditor;
 
 GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.personal_relations TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.personal_relations TO carecircle_auditor;
 
 GRANT SELECT,INSERT ON TABLE carecircle.policies TO carecircle_app;
 GRANT SELECT ON TABLE carecircle.policies TO carecircle_decider;
 GRANT SELECT ON TABLE carecircle.policies TO carecircle_decider_everywhere;
 
+GRANT SELECT(xmin) ON TABLE carecircle.policies TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.policies TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.policies TO carecircle_auditor;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.policies TO carecircle_auditor;
+
 GRANT UPDATE(superseded_at) ON TABLE carecircle.policies TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.policies TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.policies TO carecircle_auditor;
 
 GRANT UPDATE(superseded_xid) ON TABLE carecircle.policies TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.policies TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.policies TO carecircle_auditor;
 
 GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.policies TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.policies TO carecircle_auditor;
 
 GRANT SELECT,INSERT ON TABLE carecircle.provider_absences TO carecircle_app;
 
+GRANT SELECT(xmin) ON TABLE carecircle.provider_absences TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.provider_absences TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.provider_absences TO carecircle_auditor;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.provider_absences TO carecircle_auditor;
+
 GRANT UPDATE(superseded_at) ON TABLE carecircle.provider_absences TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.provider_absences TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.provider_absences TO carecircle_auditor;
 
 GRANT UPDATE(superseded_xid) ON TABLE carecircle.provider_absences TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.provider_absences TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.provider_absences TO carecircle_auditor;
 
 GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.provider_absences TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.provider_absences TO carecircle_auditor;
 
 GRANT SELECT,INSERT ON TABLE carecircle.provider_credentials TO carecircle_app;
 GRANT SELECT ON TABLE carecircle.provider_credentials TO carecircle_decider;
 GRANT SELECT ON TABLE carecircle.provider_credentials TO carecircle_decider_everywhere;
 
+GRANT SELECT(xmin) ON TABLE carecircle.provider_credentials TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.provider_credentials TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.provider_credentials TO carecircle_auditor;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.provider_credentials TO carecircle_auditor;
+
 GRANT UPDATE(superseded_at) ON TABLE carecircle.provider_credentials TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.provider_credentials TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.provider_credentials TO carecircle_auditor;
 
 GRANT UPDATE(superseded_xid) ON TABLE carecircle.provider_credentials TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.provider_credentials TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.provider_credentials TO carecircle_auditor;
 
 GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.provider_credentials TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.provider_credentials TO carecircle_auditor;
 
 GRANT SELECT,INSERT ON TABLE carecircle.provider_identifiers TO carecircle_app;
 
@@ -2169,11 +2965,26 @@ GRANT SELECT(provider_id) ON TABLE carecircle.provider_identifiers TO carecircle
 
 GRANT SELECT,INSERT ON TABLE carecircle.provider_roles TO carecircle_app;
 
+GRANT SELECT(xmin) ON TABLE carecircle.provider_roles TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.provider_roles TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.provider_roles TO carecircle_auditor;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.provider_roles TO carecircle_auditor;
+
 GRANT UPDATE(superseded_at) ON TABLE carecircle.provider_roles TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.provider_roles TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.provider_roles TO carecircle_auditor;
 
 GRANT UPDATE(superseded_xid) ON TABLE carecircle.provider_roles TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.provider_roles TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.provider_roles TO carecircle_auditor;
 
 GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.provider_roles TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.provider_roles TO carecircle_auditor;
 
 GRANT SELECT,INSERT ON TABLE carecircle.providers TO carecircle_app;
 
@@ -2196,23 +3007,63 @@ GRANT SELECT,INSERT ON TABLE carecircle.reassignment_outcomes TO carecircle_app;
 
 GRANT SELECT,INSERT ON TABLE carecircle.reassignments TO carecircle_app;
 
+GRANT SELECT(xmin) ON TABLE carecircle.reassignments TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.reassignments TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.reassignments TO carecircle_auditor;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.reassignments TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.reassignments TO carecircle_auditor;
+
 GRANT SELECT,INSERT ON TABLE carecircle.referrals TO carecircle_app;
 GRANT SELECT ON TABLE carecircle.referrals TO carecircle_decider;
 GRANT SELECT ON TABLE carecircle.referrals TO carecircle_decider_everywhere;
 
+GRANT SELECT(xmin) ON TABLE carecircle.referrals TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.referrals TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.referrals TO carecircle_auditor;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.referrals TO carecircle_auditor;
+
 GRANT UPDATE(superseded_at) ON TABLE carecircle.referrals TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.referrals TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.referrals TO carecircle_auditor;
 
 GRANT UPDATE(superseded_xid) ON TABLE carecircle.referrals TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.referrals TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.referrals TO carecircle_auditor;
 
 GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.referrals TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.referrals TO carecircle_auditor;
 
 GRANT SELECT,INSERT ON TABLE carecircle.reporting_lines TO carecircle_app;
 
+GRANT SELECT(xmin) ON TABLE carecircle.reporting_lines TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.reporting_lines TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.reporting_lines TO carecircle_auditor;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.reporting_lines TO carecircle_auditor;
+
 GRANT UPDATE(superseded_at) ON TABLE carecircle.reporting_lines TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.reporting_lines TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.reporting_lines TO carecircle_auditor;
 
 GRANT UPDATE(superseded_xid) ON TABLE carecircle.reporting_lines TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.reporting_lines TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.reporting_lines TO carecircle_auditor;
 
 GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.reporting_lines TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.reporting_lines TO carecircle_auditor;
 
 GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_app;
 GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_decider;
@@ -2220,6 +3071,7 @@ GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_decider_everywhere
 GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_sealer;
 GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_auditor;
 GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_notifier;
+GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_keeper;
 
 GRANT SELECT,INSERT ON TABLE carecircle.source_records TO carecircle_app;
 

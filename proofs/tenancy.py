@@ -10,7 +10,8 @@ session to say; the sealer's naming none and saying that it serves every tenant;
 does, which is tried for what else it may do; what an owner may do to its tables, which can take the wall down, and its
 EXPLAIN, which counts the rows of a tenant whose id it knows; how many rows all tenants have together, which PostgreSQL
 tells everybody (EXPLAIN's removed rows, the size of a table, a planner's estimate); whether an organization's id is
-taken, which registering one tells; and the notifier's seeing for whom something is due, and when, which is all it sees.
+taken, which registering one tells; the notifier's seeing for whom something is due, and when, which is all it sees; and
+the keeper's putting an envelope in the place of another, in the tenant it names.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ from proofs.tenancy_tenants import Tenants, make_tenants, tables
 
 # How many of a role's attempts must succeed once the wall is down, or the proof sees nothing.
 CONTROL_AT_LEAST = 10
-# All six, and what the decider becomes to serve every tenant.
+# All seven, and what the decider becomes to serve every tenant.
 SEATS: tuple[tuple[Role, str], ...] = (*((role, "") for role in ROLES), ("decider", EVERYWHERE))
 
 

@@ -30,6 +30,7 @@ TARGETS: dict[Role, tuple[str, str]] = {
     "auditor": ("audit_events", "provider_id"),
     # It reads nothing but the outbox, and of that what NOTIFYING leaves out: it must not get at what a notice is about.
     "notifier": ("emergency_access", "provider_id"),
+    "keeper": ("organization_keys", "id"),
 }
 
 COUNT = "select case when count(*) > 0 then 'LE' || 'AK' else 'none' end from"

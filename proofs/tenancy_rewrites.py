@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from carecircle.database.reach import Reach, Role, dsn
+from carecircle.database.resealing_service import FIELDS
 from proofs.tenancy_rows import fact_tables
 
 CLOSE = "superseded_at = {at}, superseded_xid = pg_current_xact_id(), superseded_entry_id = id"
@@ -45,6 +46,8 @@ ENTRIES = (
     "update carecircle.audit_events set detail = null, basis_via = null",
     "delete from carecircle.audit_events",
 )
+# What the keeper is there for: an envelope in an envelope's place, of its own tenant. Another one than it read does not open.
+KEEPING = tuple(f"update carecircle.{one.table} set {one.column} = " for one in FIELDS)
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,8 @@ async def worked(at: Reach, seats: Iterable[tuple[Role, str]], own: UUID, tried:
                 # An owner may truncate, as it may drop: it holds the tables and can take the wall down.
                 truncating = [] if role == "owner" else [Rewrite(t, f"truncate carecircle.{t}") for t in digests]
                 for one in tried + truncating:
+                    if role == "keeper" and one.sql.startswith(KEEPING):
+                        continue
                     try:
                         status = await connection.execute(one.sql)
                     except asyncpg.PostgresError:

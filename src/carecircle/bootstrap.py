@@ -10,7 +10,8 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from carecircle.access.service import Access, OnUnavailable
-from carecircle.database.crypto import Keyring
+from carecircle.database.crypto import Keyring, keyring_at
+from carecircle.database.data_keys import reloading
 from carecircle.database.reach import Reach
 from carecircle.database.revision import require_head
 from carecircle.database.roles import check_role, open_connection
@@ -51,7 +52,8 @@ async def assemble(
             await check_role(connection)
         finally:
             await connection.close()
-    keyring = Keyring.open(settings.home)
+    keyring = keyring_at(settings.home)
+    keyring.reload = reloading(keyring, lambda: open_connection(reach.dsn("app")))
     engine = open_engine(reach)
     auditor = open_engine(reach, role="auditor", connections=1)
     access = open_access(

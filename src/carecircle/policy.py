@@ -26,6 +26,7 @@ RANGES = {
     "emergency_provisional_minutes": (1, 120), "emergency_waiting_minutes": (5, 720), "emergency_longest_hours": (1, 72),
     "emergency_sign_in_minutes": (1, 720), "emergency_acknowledge_minutes": (1, 60), "emergency_decide_minutes": (1, 60),
     "emergency_open_at_once": (1, 1000), "emergency_opened_a_day": (1, 1000), "emergency_opened_by_unit_an_hour": (1, 10_000),
+    "audit_retention_years": (6, 100),
 }  # fmt: skip
 
 
@@ -91,6 +92,8 @@ class Policy:
     """How many a unit may have opened in an hour before two persons must approve."""
     privacy_office_email: str = ""
     """Where the privacy office is told when nobody of it is on duty."""
+    audit_retention_years: int = 6
+    """How many years after its month's end an entry of the audit trail is kept at least; no policy may say fewer than six."""
 
     def emergency_mode_for(self, sensitive: Iterable[str]) -> EmergencyMode:
         """How emergency access opens to a patient with these labels (or `family`): the strictest that is said for any."""

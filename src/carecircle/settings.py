@@ -26,8 +26,18 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         default=None, description="A PostgreSQL 15+ of your own; without it an embedded one is started."
     )
+    database_tls: Literal["verify", "off"] = Field(
+        default="verify",
+        description="Whether a database on another machine must prove itself; off accepts an unprotected connection.",
+    )
+    volume_encrypted: bool = Field(
+        default=False, description="An operator's word that the database's volume is encrypted; doctor asks for it."
+    )
     organization: str | None = Field(default=None, description="Slug of the organization commands speak about.")
     log_format: Literal["json", "text"] = Field(default="json", description="How the log is written to stderr.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="What the log tells of: this and what is worse."
+    )
     lanes: int = Field(default=1, ge=1, le=16, description="Connections on which decisions are made, per process.")
     batch: int = Field(default=128, ge=1, le=1024, description="Questions one deciding statement answers at most.")
     decision_timeout: float = Field(
@@ -49,6 +59,20 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         default=None, description="Where people open what a notice is about; its links begin with this."
     )
+    # Read where checkpoints are published (audit/witness.py).
+    witness_file: str | None = Field(
+        default=None,
+        description="The file to which checkpoints are added, best on another machine's disk; off for none. Without it,"
+        " witness.log in CARECIRCLE_HOME.",
+    )
+    witness_url: str | None = Field(default=None, description="Where checkpoints are posted, signed: https://host/path.")
+    witness_secret: SecretStr | None = Field(
+        default=None, description="What those are signed with; without it, the secret of the webhook."
+    )
+    witness_every: float = Field(
+        default=1.0, ge=0, le=60, description="Seconds between two publications of checkpoints, at least."
+    )
+    seal_every: float = Field(default=0.25, gt=0, le=1, description="Seconds between two passes of the sealer.")
 
     @classmethod
     def read(cls) -> Settings:

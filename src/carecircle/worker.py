@@ -1,16 +1,17 @@
-"""The notifier: sends what is due and takes the steps that are due, for every organization."""
+"""The worker: sends what is due and takes the steps that are due, and seals the audit trail, for every organization."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 
 from carecircle.actor import Actor, acting_as
 from carecircle.audit.metrics import NOTICES
+from carecircle.audit.sealing import run_sealer
 from carecircle.database.reach import Reach
 from carecircle.database.roles import check_role, open_connection
 from carecircle.database.session import open_engine, transaction
@@ -47,6 +48,8 @@ STEPS: Mapping[str, Callable[[AsyncSession, OrganizationId, Due], Awaitable[str]
 }
 """What is done when a step is due; each acts, puts down what follows, and gives the outcome's code."""
 
+Part = Literal["notices", "sealing"]
+"""What a worker may be told to do only: the key that signs checkpoints can then live on a machine of its own."""
 Drain = tuple[OrganizationId, Lane, int]
 """Whose rows, of which lane, and which of those that work on it side by side."""
 
@@ -180,7 +183,24 @@ async def work_once(settings: Settings, at: Reach) -> int:
         return sum([await worker.do_all(tenant) for tenant in waiting.organizations])
 
 
-async def run_worker(settings: Settings, at: Reach, *, stop: asyncio.Event) -> None:
+async def run_worker(settings: Settings, at: Reach, *, stop: asyncio.Event, only: Part | None = None) -> None:
+    """Send notices and take steps, and seal, until `stop` is set; or `only` one of both. Several may run side by side.
+
+    Raises what `run_notifier` and `run_sealer` raise; the one that goes on is stopped then.
+    """
+    parts = [run for part, run in (("notices", run_notifier), ("sealing", run_sealer)) if only in (None, part)]
+    running = [asyncio.create_task(run(settings, at, stop=stop)) for run in parts]
+    try:
+        await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        stop.set()
+        done = await asyncio.gather(*running, return_exceptions=True)
+    for failed in done:
+        if isinstance(failed, BaseException):
+            raise failed
+
+
+async def run_notifier(settings: Settings, at: Reach, *, stop: asyncio.Event) -> None:
     """Do what is due, as soon as it is, until `stop` is set. Several may run side by side; each row is done by one of them.
 
     While the database is away it waits for it, also at the start. A row is done again when the process ends before its

@@ -97,7 +97,12 @@ def test_the_command_mints_what_is_asked_for(
         return int(ended.value.code or 0), capsys.readouterr().out.strip()
 
     gate = Gate(Keyring.open(home))
-    for options, may in (((), {"ask"}), (("--may", "ask"), {"ask"}), (("--may", "change"), {"ask", "change"})):
+    for options, may in (
+        ((), {"ask"}),
+        (("--may", "ask"), {"ask"}),
+        (("--may", "change"), {"ask", "change"}),
+        (("--may", "audit"), {"ask", "audit"}),
+    ):
         code, token = minted(*options)
         assert code == 0
         assert gate.admit(f"Bearer {token}".encode()).may == may

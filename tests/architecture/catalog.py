@@ -15,12 +15,13 @@ SERVING = (
     f"'carecircle_app', 'carecircle_decider', '{EVERYWHERE}', 'carecircle_sealer', 'carecircle_auditor',"
     " 'carecircle_notifier'"
 )
-# organizations is the reference table: its own id is the tenant. schema_version is Alembic's and holds no row of anybody.
+# organizations is the reference table: its own id is the tenant. schema_version is Alembic's, audit_opening says when marks
+# began: neither holds a row of anybody.
 TENANT_TABLES = """select c.oid, c.relname, c.relkind, c.relrowsecurity, c.relforcerowsecurity, c.relacl, c.relowner,
          c.relispartition
   from pg_class c
   where c.relnamespace = 'carecircle'::regnamespace and c.relkind in ('r', 'p')
-    and c.relname <> 'schema_version'"""
+    and c.relname not in ('schema_version', 'audit_opening')"""
 
 OURS = "c.relnamespace = 'carecircle'::regnamespace"
 
@@ -237,13 +238,14 @@ RULES = (
     Rule(
         "nobody but the owner changes an entry, in whichever partition",
         f"""select r.rolname || ' ' || c.relname from pg_class c cross join pg_roles r
-            where (c.oid = 'carecircle.audit_events'::regclass
+            where ({OURS} and c.relname in ('audit_events', 'audit_leaves', 'audit_nodes', 'audit_checkpoints')
                    or c.oid in (select inhrelid from pg_inherits where inhparent = 'carecircle.audit_events'::regclass))
               and r.rolname in ({SERVING})
               and (has_table_privilege(r.oid, c.oid, 'UPDATE, DELETE, TRUNCATE')
                    or has_any_column_privilege(r.oid, c.oid, 'UPDATE'))""",
         (
             "grant delete on carecircle.audit_events to carecircle_sealer",
+            "grant delete on carecircle.audit_leaves to carecircle_sealer",
             "grant update (code) on carecircle.audit_events_other to carecircle_app",
         ),
     ),
@@ -317,13 +319,19 @@ RULES = (
         ),
     ),
     Rule(
-        "only carecircle_app writes facts and entities; the decider inserts entries, others nothing",
+        "only carecircle_app writes facts and entities; the decider inserts entries, the sealer the tree, others nothing",
         f"""select r.rolname || ' ' || c.relname from pg_class c, aclexplode(c.relacl) a
             join pg_roles r on r.oid = a.grantee
             where c.relnamespace = 'carecircle'::regnamespace and r.rolname in ({SERVING})
               and a.privilege_type = 'INSERT' and r.rolname <> 'carecircle_app'
-              and not (r.rolname = 'carecircle_decider' and c.relname = 'audit_events')""",
-        ("grant insert on carecircle.patient_assignments to carecircle_decider",),
+              and not (r.rolname = 'carecircle_decider' and c.relname = 'audit_events')
+              and not (r.rolname = 'carecircle_sealer'
+                       and c.relname in ('audit_leaves', 'audit_nodes', 'audit_checkpoints'))""",
+        (
+            "grant insert on carecircle.patient_assignments to carecircle_decider",
+            "grant insert on carecircle.audit_leaves to carecircle_decider",
+            "grant insert on carecircle.audit_events to carecircle_sealer",
+        ),
     ),
 )
 

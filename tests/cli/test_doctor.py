@@ -8,7 +8,9 @@ from typing import Any
 from tests.cli.conftest import Command, Ran
 from tests.cli.test_duty import works
 
+ELSE = {"CARECIRCLE_VOLUME_ENCRYPTED": "yes"}
 WAYS = {
+    **ELSE,
     "CARECIRCLE_SMTP_URL": "smtp://127.0.0.1:2525",
     "CARECIRCLE_MAIL_FROM": "carecircle@hospital.example",
 }
@@ -26,12 +28,18 @@ def states(ran: Ran) -> dict[str, set[str]]:
     return {check: {line["state"] for line in lines} for check, lines in checks(ran).items()}
 
 
+def seal(carecircle: Command) -> None:
+    assert carecircle("worker", "--once", "--only", "sealing", organization=None).code == 0
+
+
 def test_findings_say_what_to_do_until_all_is_well(carecircle: Command, own: str) -> None:
-    before = carecircle("doctor", "-o", "json", organization=own)
+    seal(carecircle)
+    before = carecircle("doctor", "-o", "json", organization=own, **ELSE)
     assert before.code == 11
     assert states(before) == {
         "database": {"ok"}, "roles": {"ok"}, "break glass": {"fail"}, "duties": {"fail"}, "outbox": {"ok"},
-        "reviews": {"ok"}, "mail": {"warn"}, "webhook": {"warn"},
+        "reviews": {"ok"}, "mail": {"warn"}, "webhook": {"warn"}, "months": {"ok"}, "sealing": {"ok"}, "tls": {"ok"},
+        "volume": {"ok"}, "witness": {"ok"},
     }  # fmt: skip
     [nobody] = checks(before)["break glass"]
     assert nobody["helps"] == "carecircle duty add break_glass --role ROLE"
@@ -39,6 +47,7 @@ def test_findings_say_what_to_do_until_all_is_well(carecircle: Command, own: str
     for duty in ("duty_manager", "privacy_office", "supervisor"):
         carecircle("duty", "add", duty, "doctor", organization=own)
     carecircle("duty", "add", "break_glass", "--role", "physician", organization=own)
+    seal(carecircle)
     well = carecircle("doctor", "-o", "json", organization=own, **WAYS)
     assert {one for found in states(well).values() for one in found} == {"ok"}, well.out
     assert well.code == 0
@@ -51,6 +60,7 @@ def test_a_gap_ahead_warns_and_one_now_fails(carecircle: Command, own: str) -> N
     for duty in ("duty_manager", "privacy_office", "break_glass"):
         carecircle("duty", "add", duty, "doctor", organization=own)
     carecircle("coverage", "away", "doctor", "--from", "2090-01-01", organization=own)
+    seal(carecircle)
     assert carecircle("doctor", organization=own, **WAYS).code == 0
     assert carecircle("coverage", "back", "doctor", "--at", "2090-01-01", organization=own).code == 0
     made = carecircle("duty", "list", "--duty", "duty_manager", "-o", "json", organization=own).json["duties"][0]["id"]
@@ -59,6 +69,7 @@ def test_a_gap_ahead_warns_and_one_now_fails(carecircle: Command, own: str) -> N
     assert carecircle("duty", "end", made, "--at", soon, organization=own).code == 0
     found = carecircle("doctor", "-o", "json", organization=own, **WAYS)
     assert (found.code, states(found)["duties"]) == (11, {"warn"})
+    seal(carecircle)
     assert carecircle("doctor", "--days", "1", organization=own, **WAYS).code == 0
     assert carecircle("coverage", "away", "doctor", organization=own).code == 11
     found = carecircle("doctor", "-o", "json", organization=own, **WAYS)

@@ -63,6 +63,7 @@ FULL = {
     "emergency_opened_a_day": 4,
     "emergency_opened_by_unit_an_hour": 9,
     "privacy_office_email": "privacy@hospital.example",
+    "audit_retention_years": 10,
 }
 
 

@@ -40,7 +40,7 @@ MESSAGES: dict[str, str] = {
 # Whatever else is asked for is none of our actions; it may be anything, an MRN in the wrong place too, so it is not kept.
 _PURPOSE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 UNREADABLE_ACTION = "unreadable-action"
-_LONGEST_REQUEST_ID = 128
+_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")
 
 
 def action_code(action: str) -> str:
@@ -56,9 +56,8 @@ def purpose_code(purpose: str) -> str:
 
 
 def request_label(request_id: str | None) -> str | None:
-    """A caller's request id, kept when it is short and printable."""
-    usable = request_id is not None and len(request_id) <= _LONGEST_REQUEST_ID and request_id.isprintable()
-    return request_id if usable else None
+    """A caller's request id, kept when it is short and one word: what people are called has spaces, or other letters."""
+    return request_id if request_id is not None and _REQUEST_ID.fullmatch(request_id) else None
 
 
 class Question(NamedTuple):

@@ -25,9 +25,12 @@ from carecircle.access.decision import (
 )
 from carecircle.access.explain import Explanation, missing_paths
 from carecircle.access.listing import Wanted, listing
+from carecircle.access.recorded import Known, Recorded, Replay
+from carecircle.access.replay import replay
 from carecircle.actor import Actor, actor_of, organization_of
 from carecircle.database.constraints import translate
 from carecircle.database.crypto import Keyring
+from carecircle.database.data_keys import know_on
 from carecircle.directory.following_service import following
 from carecircle.errors import AccessUnavailable, InvalidRequest
 from carecircle.identifiers import Identifier, new_id, parse_reference
@@ -154,6 +157,11 @@ class Access:
                 return await self._list("providers", survivor, action, said)
         return listed
 
+    async def replay(self, entry: Recorded, known: Known) -> Replay:
+        """A recorded answer given again from what was known then; nothing is recorded. See access/replay_service.py."""
+        async with self._reader() as connection:
+            return await replay(connection, entry, known, self._keyring)
+
     def break_glass(
         self,
         provider: AnyId,
@@ -212,6 +220,7 @@ class Access:
         if isinstance(reference, UUID):
             return reference
         async with self._reader() as connection:
+            await know_on(connection, self._keyring, organization_id)
             known: UUID | None = await connection.fetchval(
                 "select patient_id from carecircle.patient_identifiers where organization_id = $1 and blind_index = $2",
                 organization_id,
@@ -225,6 +234,7 @@ class Access:
         if isinstance(reference, UUID):
             return reference
         async with self._reader() as connection:
+            await know_on(connection, self._keyring, organization_id)
             known: UUID | None = await connection.fetchval(
                 "select provider_id from carecircle.provider_identifiers"
                 " where organization_id = $1 and system = $2 and value = $3",

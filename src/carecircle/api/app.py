@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from time import perf_counter
-from traceback import extract_tb
 from types import MappingProxyType
 from typing import Any
 
@@ -18,14 +17,17 @@ from carecircle.api.evaluation import evaluate
 from carecircle.api.live import Live, open_live
 from carecircle.api.openapi import describe
 from carecircle.api.problems import headers_of, problem
-from carecircle.api.tokens import Gate
+from carecircle.api.sign_ins import SignIns
+from carecircle.api.tokens import Caller, Gate
+from carecircle.api.traffic import Answered, address_of, label_of
 from carecircle.api.v1.all_routes import answer, mount
 from carecircle.api.v1.door import Door
 from carecircle.audit import metrics as changes
 from carecircle.bootstrap import CareCircle, assemble
 from carecircle.database.reach import Reach, reach
 from carecircle.database.session import require_ready
-from carecircle.errors import CareCircleError, InvalidRequest, NotFound
+from carecircle.errors import CareCircleError, InvalidRequest, NotFound, Unauthenticated
+from carecircle.logs import where_of
 from carecircle.settings import Settings
 
 Scope = MutableMapping[str, Any]
@@ -51,6 +53,7 @@ class Service:
         self._circle: CareCircle
         self._gate: Gate
         self._live: Live
+        self._sign_ins: SignIns
         self.registry = CollectorRegistry()
         self.registry.register(changes.REGISTRY)
         self._decisions = Counter(
@@ -72,17 +75,19 @@ class Service:
             await self.pages(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        request_id = headers.get(b"x-request-id")
+        request_id = label_of(headers)
         path: str = scope["path"]
+        address = address_of(scope)
+        answered = send = Answered(send)
         try:
             if path == EVALUATION and scope["method"] == "POST":
-                body = await self._evaluation(headers, receive, request_id)
+                body = await self._evaluation(headers, receive, request_id, address)
                 await _answer(send, 200, body, JSON, request_id)
                 return
             if path not in OPEN_ROUTES:
-                caller = self._gate.admit(headers.get(b"authorization"))
+                caller = await self._admitted(headers, address)
                 if path.startswith(ROUTES):
-                    scope["carecircle.door"] = Door(self._circle, self._live, caller)
+                    scope["carecircle.door"] = Door(self._circle, self._live, caller.at(address))
                     receive = _once(await _json(headers, receive), receive)
                     send = _told(send, request_id)
         except _HungUpError:
@@ -90,23 +95,37 @@ class Service:
         except CareCircleError as error:
             status, body = problem(error)
             await _answer(send, status, body, PROBLEM, request_id, headers_of(error))
+            answered.tell(scope)
             return
         try:
             await self.pages(scope, receive, send)
         except Exception as error:  # noqa: BLE001  it has been answered already, and must not reach a log as it is
             # The caller has been told. Where it went wrong may be logged; what the error says may be about a patient.
-            where = [f"{frame.name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]
-            log.error("request failed", kind=type(error).__name__, where=where[-5:])  # noqa: TRY400  the same
+            log.error("request failed", kind=type(error).__name__, where=where_of(error.__traceback__))  # noqa: TRY400  the same
+        answered.tell(scope, quietly=path in OPEN_ROUTES)
 
-    async def _evaluation(self, headers: dict[bytes, bytes], receive: Receive, request_id: bytes | None) -> bytes:
+    async def _admitted(self, headers: dict[bytes, bytes], address: str | None) -> Caller:
+        """Who sent this, their sign-in on record. Raises Unauthenticated, DatabaseUnavailable and its kin."""
+        try:
+            caller = self._gate.admit(headers.get(b"authorization"))
+        except Unauthenticated as error:
+            await self._sign_ins.refuse(error, address)
+            raise
+        if not self._sign_ins.knows(caller):
+            await self._sign_ins.note(caller, address)
+        return caller
+
+    async def _evaluation(
+        self, headers: dict[bytes, bytes], receive: Receive, request_id: bytes | None, address: str | None
+    ) -> bytes:
         started = perf_counter()
-        caller = self._gate.admit(headers.get(b"authorization"))
+        caller = await self._admitted(headers, address)
         if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != JSON:
             raise InvalidRequest("Send the question as Content-Type: application/json.")
         asked = await _body(receive)
         try:
             answer = await evaluate(
-                self._circle.access, caller, asked, request_id.decode("latin-1") if request_id else None
+                self._circle.access, caller, asked, request_id.decode("latin-1") if request_id else None, address
             )
         except InvalidRequest:
             raise
@@ -179,6 +198,7 @@ class Service:
     async def _open(self, at: Reach) -> AsyncIterator[None]:
         async with assemble(self._settings, at) as circle, open_live(lambda: circle.reach.dsn("notifier")) as live:
             self._circle, self._gate, self._live = circle, Gate(circle.keyring), live
+            self._sign_ins = SignIns(circle.engine)
             yield
 
 

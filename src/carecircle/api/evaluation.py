@@ -18,13 +18,18 @@ SUBJECT_TYPES = ("user", "provider")
 RESOURCE_TYPES = ("patient",)
 
 
-async def evaluate(access: Access, caller: Caller, body: bytes, request_id: str | None) -> bytes:
-    """The response's JSON. Raises InvalidRequest for a body that is not a question, AccessUnavailable."""
-    question = await read_question(access, caller, body, request_id)
+async def evaluate(
+    access: Access, caller: Caller, body: bytes, request_id: str | None, address: str | None = None
+) -> bytes:
+    """The response's JSON; `address` is where the request came from. Raises InvalidRequest for a body that is not a
+    question, AccessUnavailable."""
+    question = await read_question(access, caller, body, request_id, address)
     return render(await access.ask(question))
 
 
-async def read_question(access: Access, caller: Caller, body: bytes, request_id: str | None) -> Question:
+async def read_question(
+    access: Access, caller: Caller, body: bytes, request_id: str | None, address: str | None = None
+) -> Question:
     """The question a body asks, in the caller's organization. Types we do not know are unknown people and patients."""
     try:
         asked = orjson.loads(body)
@@ -70,6 +75,8 @@ async def read_question(access: Access, caller: Caller, body: bytes, request_id:
         request_label(request_id),
         as_of,
         believed_at,
+        caller.actor.on_behalf_of,
+        address,
     )
 
 

@@ -12,6 +12,7 @@ from carecircle.api.app import Service
 from carecircle.api.cork import CorkedProtocol
 from carecircle.bootstrap import assemble
 from carecircle.database.reach import Reach, reach
+from carecircle.logs import set_up
 from carecircle.settings import Settings
 
 
@@ -20,6 +21,7 @@ def serve(
 ) -> None:
     """Serve until stopped. With several workers each reaches the database by itself, from the same environment.
 
+    The caller says where the log goes (carecircle.logs); every further process says so for itself.
     Raises DatabaseUnavailable, DatabaseNotMigrated or DatabaseRoleUnsafe before anything listens.
     """
     with nullcontext(at) if at is not None else reach(settings) as found:
@@ -28,8 +30,9 @@ def serve(
         "host": host,
         "port": port,
         "http": CorkedProtocol,
-        "log_level": "warning",
-        "access_log": False,  # an address line per question helps nobody, and ids do not belong in logs
+        "log_config": None,  # its lines go where all do
+        "log_level": "debug" if settings.log_level == "debug" else "warning",
+        "access_log": False,  # it would show the path as it was sent; api/traffic.py shows the route
         "proxy_headers": False,
         "server_header": False,
         "date_header": False,
@@ -48,8 +51,10 @@ async def _check(settings: Settings, at: Reach) -> None:
 
 def worker() -> Service:
     """What uvicorn calls in every worker process."""
+    settings = Settings.read()
+    set_up(settings.log_format, settings.log_level)
     _calm_the_collector()
-    return Service(Settings.read())
+    return Service(settings)
 
 
 def _calm_the_collector() -> None:

@@ -18,10 +18,12 @@ COLUMNS = (
 UTC_SESSION = "set timezone = 'UTC'"
 """What a session says before it reads LINE; instants would be written in its own zone otherwise."""
 
-LINE = f"(select row_to_json(c)::text from (select {', '.join('e.' + name for name in COLUMNS)}) c)"
+# Said out, because how a session writes bytes is a setting too.
+_SAID = {"mark": "'\\x' || encode(e.mark, 'hex') as mark"}
+LINE = f"(select row_to_json(c)::text from (select {', '.join(_SAID.get(name, 'e.' + name) for name in COLUMNS)}) c)"
 """SQL: the canonical form, as text, of a row `e` of audit_events."""
 
-UNTOUCHED = "(e.xmin::text::bigint = mod(e.xid::text::numeric, 4294967296)::bigint)"
+UNTOUCHED = "(e.xmin = e.xid::xid)"
 """SQL: whether a row `e` of kind decision or listing is still the one that its transaction inserted: no savepoint is around
 those. Of others the mark tells. True only where they were written: a dump that is restored elsewhere has other transactions."""
 

@@ -40,6 +40,23 @@ NOTICES = Counter(
     ["channel", "outcome"],
     registry=REGISTRY,
 )
+SEAL_LAG = Gauge(
+    "carecircle_audit_seal_lag_seconds",
+    "Age of the oldest entry that was not sealed yet when last looked.",
+    registry=REGISTRY,
+)
+ENTRIES_SEALED = Counter("carecircle_audit_entries_sealed", "Entries given their leaf.", registry=REGISTRY)
+SEALING_FINDINGS = Counter(
+    "carecircle_audit_sealing_findings",
+    "What the sealer found wrong, by finding; each wants somebody to look.",
+    ["finding"],
+    registry=REGISTRY,
+)
+CHECKPOINTS_UNPUBLISHED = Gauge(
+    "carecircle_audit_checkpoints_unpublished",
+    "Organizations whose newest checkpoint a witness has not taken yet.",
+    registry=REGISTRY,
+)
 _WITHOUT_PRIMARY = Gauge(
     "patients_without_primary_count",
     "Patients without a primary provider when last counted, over the organizations counted here.",

@@ -22,6 +22,11 @@ from carecircle.identifiers import to_text
 REFUSALS = (Conflict, NotFound, Refused)
 
 
+def is_refusal(error: CareCircleError) -> bool:
+    """Whether an error belongs on record: the answer was no, or a constraint of the database stood in the way."""
+    return isinstance(error, REFUSALS) or "constraint" in error.facts
+
+
 @asynccontextmanager
 async def refusals_recorded(
     db: AsyncSession, organization: UUID | str | None = None, actor: Actor | str | None = None
@@ -32,9 +37,10 @@ async def refusals_recorded(
     """
     try:
         yield
-    except REFUSALS as error:
-        async with _engine_beside(db) as engine:
-            await record_refusal(engine, organization_of(organization), actor_of(actor), error)
+    except CareCircleError as error:
+        if is_refusal(error):
+            async with _engine_beside(db) as engine:
+                await record_refusal(engine, organization_of(organization), actor_of(actor), error)
         raise
 
 

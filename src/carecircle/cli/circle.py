@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from carecircle.actor import Actor, acting_as
-from carecircle.errors import Conflict, DatabaseNotMigrated, InvalidSetting, NotFound, OrganizationRequired, Refused
+from carecircle.errors import CareCircleError, DatabaseNotMigrated, InvalidSetting, OrganizationRequired
 from carecircle.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,13 +43,14 @@ class Desk:
 
     async def change(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
         """The same for a change: when it is refused, that is recorded too, in a transaction of its own."""
-        from carecircle.audit.refusal import record_refusal
+        from carecircle.audit.refusal import is_refusal, record_refusal
 
         try:
             return await self.read(work)
-        except (Conflict, NotFound, Refused) as error:
-            known = {key: error.facts.get(key) for key in ("patient_id", "provider_id")}
-            await record_refusal(self.circle.engine, self.organization, self.actor, error, **known)
+        except CareCircleError as error:
+            if is_refusal(error):
+                known = {key: error.facts.get(key) for key in ("patient_id", "provider_id")}
+                await record_refusal(self.circle.engine, self.organization, self.actor, error, **known)
             raise
 
     async def names(self, providers: Iterable[UUID]) -> dict[UUID, str]:

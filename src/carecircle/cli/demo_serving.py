@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from queue import SimpleQueue
@@ -27,19 +26,33 @@ PATIENCE = 15.0
 def serve_demo(settings: Settings, at: Reach, organization: OrganizationId, port: int) -> None:
     """Say what can be tried, then serve and work until stopped."""
     from carecircle.api.serve import serve
+    from carecircle.logs import written
 
-    print(_to_try(settings, organization, port), flush=True)
-    with _working(settings, at):
+    token = asyncio.run(_token(settings, at, organization))
+    print(_to_try(token, port), flush=True)
+    with written(settings.log_format, "warning", passed=_unless_unconfigured), _working(settings, at):
         serve(settings, at, host=HOST, port=port, workers=1)
 
 
-def _to_try(settings: Settings, organization: OrganizationId, port: int) -> str:
-    from carecircle.api.tokens import mint
+async def _token(settings: Settings, at: Reach, organization: OrganizationId) -> str:
+    from carecircle.api.token_issue import issue
     from carecircle.database.crypto import Keyring
+    from carecircle.database.session import open_engine, transaction
+
+    engine, keyring = open_engine(at, connections=1), Keyring.open(settings.home)
+    try:
+        async with transaction(engine, organization) as db:
+            return await issue(
+                db, keyring, issued_by=operator(), organization_id=organization, actor=operator(), hours=8
+            )
+    finally:
+        await engine.dispose()
+
+
+def _to_try(token: str, port: int) -> str:
     from carecircle.demo.people import NORTH
     from carecircle.demo.stories import AT_HOME, BREAKER, ON_THE_WARD, QUESTIONS, REVIEWER, SUPERVISOR
 
-    token = mint(Keyring.open(settings.home), organization_id=organization, actor=operator(), hours=8)
     provider, name, door = QUESTIONS[0].provider, command_name(), f"http://{HOST}:{port}"
     question = (
         f'{{"subject": {{"type": "provider", "id": "{provider}"}}, "action": {{"name": "read"}},'
@@ -82,7 +95,6 @@ def _working(settings: Settings, at: Reach) -> Iterator[None]:
 
     Its mail and webhook are as configured; without any, their notices wait.
     """
-    _keep_quiet()
     started: SimpleQueue[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = SimpleQueue()
 
     async def work() -> None:
@@ -109,16 +121,10 @@ def _working(settings: Settings, at: Reach) -> Iterator[None]:
         thread.join(PATIENCE)
 
 
-def _keep_quiet() -> None:
-    """Have the log say nothing below a warning, nor that notices wait: in the demo nobody has configured where they go."""
+def _unless_unconfigured(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Notices wait, and the log need not say so: in the demo nobody has configured where they go."""
     import structlog
 
-    def passed(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        if str(event.get("event")).startswith("not configured"):
-            raise structlog.DropEvent
-        return event
-
-    structlog.configure(
-        processors=[passed, *structlog.get_config()["processors"]],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-    )
+    if str(event.get("event")).startswith("not configured"):
+        raise structlog.DropEvent
+    return event

@@ -1,12 +1,11 @@
-"""doctor: one line per thing that must be right for emergencies to be decided and told of, and what to do where it is not."""
+"""doctor: one line per thing that must be right for emergencies and for proof, and what to do where it is not."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +13,8 @@ from carecircle.cli import exits
 from carecircle.cli.careful import command, counted
 from carecircle.cli.circle import Desk, at_desk, database
 from carecircle.cli.clock import Clock, TimeZoneOption
+from carecircle.cli.doctor_line import Line, State
+from carecircle.cli.doctor_proof import connection_line, trail_lines, volume_line, witness_line
 from carecircle.cli.duty_words import named, remedy, told
 from carecircle.cli.options import OrganizationOption, OutputOption
 from carecircle.cli.output import Output, as_called_here, emit, note, printable
@@ -23,21 +24,10 @@ from carecircle.settings import Settings
 if TYPE_CHECKING:
     from carecircle.database.reach import Reach
 
-State = Literal["ok", "warn", "fail"]
 COLUMNS = ("check", "state", "finding", "helps")
 # A worker that runs takes up what is due at once; what waits longer than this waits for a worker, or for a server.
 LATE = timedelta(minutes=1)
 TOO_LATE = timedelta(minutes=5)
-
-
-@dataclass(frozen=True)
-class Line:
-    """What a check found, in one sentence, and, unless all is well, what to do."""
-
-    check: str
-    state: State
-    finding: str
-    helps: str = ""
 
 
 def doctor(
@@ -46,7 +36,7 @@ def doctor(
     organization: OrganizationOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Look whether everything is there that emergencies need: the database, who decides, who tells them. Exits 11 otherwise.
+    """Look whether all is there that emergencies and proof need: database, who decides, who is told, sealing. Exits 11 if not.
 
     Without an organization, only what all organizations share is looked at. Nothing is changed.
 
@@ -62,7 +52,7 @@ def doctor(
         lines.append(Line("organization", "warn", finding, f"{command(None, 'doctor')} --organization SLUG"))
     else:
         lines += at_desk(organization, lambda desk: _organization(desk, organization, days, clock))
-    lines += _ways(settings)
+    lines += [*_ways(settings), witness_line(settings)]
     found = [line for line in lines if line.state != "ok"]
     if output is Output.table:
         for line in lines:
@@ -82,6 +72,8 @@ def _installation(settings: Settings) -> Iterator[Line]:
         with database(settings) as at:
             yield asyncio.run(_reached(at))
             yield asyncio.run(_roles(at))
+            yield asyncio.run(connection_line(at))
+            yield volume_line(settings, at.data_dir)
     except (AccessUnavailable, InvalidSetting) as error:
         yield Line("database", "fail", error.message, "Mend what is said here, then run this again.")
 
@@ -122,6 +114,7 @@ async def _organization(desk: Desk, organization: str | None, days: int, clock: 
         lambda desk: _duties(desk, organization, days, clock),
         _outbox,
         lambda desk: _reviews(desk, organization),
+        trail_lines,
     )
     return [line for check in checks for line in await check(desk)]
 

@@ -14,6 +14,9 @@ from carecircle.cli import (
     adopt,
     ask,
     assign,
+    audit,
+    audit_explain,
+    audit_retention,
     break_glass,
     coverage,
     credential,
@@ -23,6 +26,7 @@ from carecircle.cli import (
     doctor,
     duty,
     imports,
+    keys,
     leaving,
     merging,
     policy,
@@ -41,10 +45,12 @@ from carecircle.cli import (
 from carecircle.cli.exits import UNEXPECTED, UNREAD, exit_code
 from carecircle.cli.options import Invocation
 from carecircle.cli.output import SCHEMA_VERSION, Output, json_text, printable, say
+from carecircle.cli.unsaid import DiscreetGroup
 from carecircle.errors import CareCircleError, RulesViolated, Violation
 
 app = typer.Typer(
     name="carecircle",
+    cls=DiscreetGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -53,7 +59,7 @@ app = typer.Typer(
     "or a rule forbids it, 5 not found, 6 conflict, 7 bad input, 1 unexpected.",
 )
 
-ASKING, KEEPING, RUNNING = "Ask", "Keep", "Run"
+ASKING, KEEPING, PROVING, RUNNING = "Ask", "Keep", "Prove", "Run"
 app.command(rich_help_panel=ASKING)(ask.check)
 app.command("who-can", rich_help_panel=ASKING)(ask.who_can)
 app.command(rich_help_panel=ASKING)(ask.panel)
@@ -83,12 +89,16 @@ quality.app.command()(leaving.resolve)
 app.add_typer(quality.app, name="quality", rich_help_panel=KEEPING)
 quality.app.command("primary-providers")(quality_primary.primary_providers)
 app.add_typer(adopt.app, name="adopt", rich_help_panel=KEEPING)
+audit.app.command()(audit_explain.explain)
+audit_retention.register(audit.app)
+app.add_typer(audit.app, name="audit", rich_help_panel=PROVING)
 app.command(rich_help_panel=RUNNING)(demo.demo)
 app.command(rich_help_panel=RUNNING)(serving.serve)
 app.command(rich_help_panel=RUNNING)(serving.token)
 app.command(rich_help_panel=RUNNING)(working.worker)
 app.command(rich_help_panel=RUNNING)(doctor.doctor)
 app.add_typer(db.app, name="db", rich_help_panel=RUNNING)
+app.add_typer(keys.app, name="keys", rich_help_panel=RUNNING)
 
 
 @app.command(rich_help_panel=RUNNING)

@@ -71,8 +71,9 @@ def json_text(told: Any, *, indent: int | None = None) -> str:
 
 # The commands that sentences of other packages advise.
 _ADVISED = (
-    "assign", "break-glass", "coverage", "credential", "db", "demo", "doctor", "duty", "import", "offboard", "organization",
-    "patient", "policy", "provider", "quality", "reassign", "referral", "related", "restrict", "team", "token", "worker",
+    "assign", "audit", "break-glass", "coverage", "credential", "db", "demo", "doctor", "duty", "import", "keys", "offboard",
+    "organization", "patient", "policy", "provider", "quality", "reassign", "referral", "related", "restrict", "team", "token",
+    "worker",
 )  # fmt: skip
 
 

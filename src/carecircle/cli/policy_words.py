@@ -35,6 +35,7 @@ MEANINGS = {
     "emergency_opened_a_day": "How many a provider may open in 24 hours before two persons must approve.",
     "emergency_opened_by_unit_an_hour": "How many a unit may open in an hour before two persons must approve.",
     "privacy_office_email": "Where the privacy office is told when nobody of it is on duty.",
+    "audit_retention_years": "How many years entries of the audit trail are kept at least, 6 to 100.",
 }
 
 EXAMPLE: dict[str, Any] = {
@@ -65,6 +66,7 @@ EXAMPLE: dict[str, Any] = {
     "emergency_opened_a_day": 5,
     "emergency_opened_by_unit_an_hour": 20,
     "privacy_office_email": "privacy@hospital.example",
+    "audit_retention_years": 10,
 }
 
 

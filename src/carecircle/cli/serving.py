@@ -25,10 +25,11 @@ PORT = 8080
 
 
 class Permission(StrEnum):
-    """What a token lets its holder do: ask only, or change things too."""
+    """What a token lets its holder do: ask only, or change things or read the audit trail too."""
 
     ask = "ask"
     change = "change"
+    audit = "audit"
 
 
 def serve(
@@ -38,13 +39,16 @@ def serve(
 ) -> None:
     """Answer over HTTP until stopped with Ctrl-C.
 
+    Its log goes to stderr (CARECIRCLE_LOG_FORMAT, CARECIRCLE_LOG_LEVEL).
+
     Example: carecircle serve --port 8080
     """
     from carecircle.api.serve import serve as answer
+    from carecircle.logs import written
 
     settings = Settings.read()
     require_free(host, port)
-    with database(settings) as at:
+    with written(settings.log_format, settings.log_level), database(settings) as at:
         say(f"Serving at http://{host}:{port} until Ctrl-C.")
         answer(settings, at, host=host, port=port, workers=workers)
 
@@ -65,7 +69,7 @@ def require_free(host: str, port: int) -> None:
 def token(
     hours: Annotated[float, typer.Option(min=0.01, max=24 * 31, help="How long it is believed.")] = 8,
     may: Annotated[
-        Permission, typer.Option("--may", help="What it permits: to ask, or to change things and to ask.")
+        Permission, typer.Option("--may", help="What it permits: to ask; beside that, to change things, or to read the audit.")
     ] = Permission.ask,
     provider: Annotated[
         str | None, typer.Option("--as", metavar="PROVIDER", help="Whose token it is: a person who signs in now.")
@@ -79,17 +83,21 @@ def token(
 
     Example: curl -H "Authorization: Bearer $(carecircle token --organization north-hospital)" …
     """
-    from carecircle.api.tokens import mint
+    from carecircle.api.token_issue import issue
 
     async def work(desk: Desk) -> str:
         person = None if provider is None else await _person(desk, provider)
-        return mint(
-            desk.circle.keyring,
-            organization_id=desk.organization,
-            actor=person or desk.actor,
-            hours=hours,
-            may=[may.value],
-            signed_in_at=None if person is None else datetime.now(UTC),
+        return await desk.change(
+            lambda session: issue(
+                session,
+                desk.circle.keyring,
+                issued_by=desk.actor,
+                organization_id=desk.organization,
+                actor=person or desk.actor,
+                hours=hours,
+                may=[may.value],
+                signed_in_at=None if person is None else datetime.now(UTC),
+            )
         )
 
     minted = at_desk(organization, work)
@@ -110,4 +118,4 @@ async def _person(desk: Desk, provider: str) -> Actor:
             raise ProviderNotRegistered
         return Actor.provider(provider_id)
 
-    return await desk.read(find)
+    return await desk.change(find)

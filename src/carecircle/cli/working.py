@@ -1,13 +1,13 @@
-"""worker: the process that sends notices and takes the steps that are due."""
+"""worker: the process that sends notices, takes the steps that are due, and seals the audit trail."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,56 +20,58 @@ if TYPE_CHECKING:
     from carecircle.database.reach import Reach
 
 
+class Part(StrEnum):
+    """What a worker does."""
+
+    notices = "notices"
+    sealing = "sealing"
+
+
 def worker(
     once: Annotated[bool, typer.Option("--once", help="Do what is due now, and end.")] = False,
+    only: Annotated[
+        Part | None, typer.Option(help="Do only this: the key that signs checkpoints can then live on another machine.")
+    ] = None,
     metrics_port: Annotated[
         int | None,
         typer.Option(min=1, max=65535, help="Show this process's metrics on 127.0.0.1 at this port."),
     ] = None,
 ) -> None:
-    """Send notices and take the steps that are due, for every organization, until stopped with Ctrl-C.
+    """Send notices, take the steps that are due and seal the audit trail, for every organization, until Ctrl-C.
 
     Several may run side by side; one that is killed loses nothing. Its log goes to stderr (CARECIRCLE_LOG_FORMAT).
 
     Example: carecircle worker
     """
-    from carecircle.worker import work_once
+    from carecircle.logs import written
 
     settings = Settings.read()
-    _write_log(settings)
-    with database(settings) as at, _metrics(metrics_port):
+    with written(settings.log_format, settings.log_level), database(settings) as at, _metrics(metrics_port):
         if once:
-            say(f"Done: {asyncio.run(work_once(settings, at))}.")
+            say(" ".join(asyncio.run(_once(settings, at, only))))
         else:
-            asyncio.run(_until_stopped(settings, at))
+            asyncio.run(_until_stopped(settings, at, only))
 
 
-async def _until_stopped(settings: Settings, at: Reach) -> None:
+async def _once(settings: Settings, at: Reach, only: Part | None) -> list[str]:
+    from carecircle.audit.sealing import seal_once
+    from carecircle.worker import work_once
+
+    said = []
+    if only is not Part.sealing:
+        said.append(f"Done: {await work_once(settings, at)}.")
+    if only is not Part.notices:
+        said.append(f"Sealed: {await seal_once(settings, at)}.")
+    return said
+
+
+async def _until_stopped(settings: Settings, at: Reach, only: Part | None) -> None:
     from carecircle.worker import run_worker
 
     stop = asyncio.Event()
     for one in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(one, stop.set)
-    await run_worker(settings, at, stop=stop)
-
-
-def _write_log(settings: Settings) -> None:
-    """One line per event on stderr: JSON, or key=value for people."""
-    import structlog
-
-    shown: Any = (
-        structlog.processors.JSONRenderer()
-        if settings.log_format == "json"
-        else structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"], drop_missing=True)
-    )
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            shown,
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    await run_worker(settings, at, stop=stop, only=only.value if only else None)
 
 
 @contextmanager

@@ -47,6 +47,7 @@ from carecircle.errors.emergency import (
     ReasonRequired,
     SelfApproval,
 )
+from carecircle.errors.proof import MonthRetired
 
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """What asyncpg raises. The third is none of the others' kind: a connection says so that was lost a moment ago."""
@@ -129,6 +130,16 @@ CONSTRAINTS: dict[str, type[CareCircleError]] = {
     "emergency_access_reopened_once": EmergencyAccessOpen,
     "emergency_note_kind_is_known": RowRefused,
     "outbox_kind_is_given": RowRefused,
+    "entry_sealed_once": RowRefused,
+    "audit_leaf_is_a_hash": RowRefused,
+    "audit_node_is_a_hash": RowRefused,
+    "audit_checkpoint_is_a_root": RowRefused,
+    "organization_key_is_known_once": Conflict,
+    "key_purpose_is_known": RowRefused,
+    "destroyed_key_is_gone": RowRefused,
+    "one_state_of_a_legal_hold_at_a_time": StaleVersion,
+    "month_retired_once": MonthRetired,
+    "month_is_its_first_day": RowRefused,
 }
 
 # Names made from the table's: <table>_pkey, <table>_period_not_empty, …

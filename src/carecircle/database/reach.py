@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from carecircle.database.embedded import EmbeddedServer
+from carecircle.database.tls import protected
 from carecircle.errors import DatabaseNotMigrated, DatabaseUnavailable, InvalidSetting
 from carecircle.settings import Settings
 
@@ -34,6 +35,7 @@ class Reach:
     admin: URL
     passwords: Mapping[str, str] = field(repr=False)
     bin_dir: Path | None = None
+    data_dir: Path | None = None
 
     def as_role(self, role: Role) -> URL:
         """The address for one role. Raises DatabaseNotMigrated when the role was never made."""
@@ -61,10 +63,10 @@ def reach(settings: Settings) -> Iterator[Reach]:
     """
     passwords = role_passwords(settings.home)
     if settings.database_url is not None:
-        yield Reach(configured(settings.database_url.get_secret_value()), passwords)
+        yield Reach(configured(settings.database_url.get_secret_value(), settings.database_tls), passwords)
         return
     with EmbeddedServer.start(settings.home) as server:
-        yield Reach(over_socket(make_url(server.admin_url), server), passwords, server.bin_dir)
+        yield Reach(over_socket(make_url(server.admin_url), server), passwords, server.bin_dir, server.data_dir)
 
 
 def over_socket(address: URL, server: EmbeddedServer) -> URL:
@@ -76,8 +78,11 @@ def over_socket(address: URL, server: EmbeddedServer) -> URL:
     )
 
 
-def configured(address: str) -> URL:
-    """Read an address. Raises InvalidSetting without repeating it: it holds a password."""
+def configured(address: str, database_tls: Literal["verify", "off"] | None = None) -> URL:
+    """Read an address; to another machine it says verify-full, unless it says something else or `database_tls` is off.
+
+    Without `database_tls` the setting is read. Raises InvalidSetting without repeating the address: it holds a password.
+    """
     try:
         url = make_url(address)
     except (ArgumentError, ValueError):
@@ -93,7 +98,7 @@ def configured(address: str) -> URL:
             raise InvalidSetting(f"CARECIRCLE_DATABASE_URL: name one {name}; several are not supported.")
         if name == "port" and asked and not (asked.isdecimal() and 0 < int(asked[:9]) <= HIGHEST_PORT):
             raise InvalidSetting(f"CARECIRCLE_DATABASE_URL: a port is a number from 1 to {HIGHEST_PORT}.")
-    return url.set(drivername="postgresql")
+    return protected(url.set(drivername="postgresql"), database_tls or Settings.read().database_tls)
 
 
 @contextmanager

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncpg
+from sqlalchemy.engine import make_url
 
 from carecircle.database.constraints import DRIVER_ERRORS
 from carecircle.database.reach import ROLES, Reach, dsn
+from carecircle.database.tls import tls, untrusted
 from carecircle.errors import DatabaseRoleUnsafe, DatabaseTooOld, DatabaseUnavailable
 
 OLDEST_VERSION = 150000
@@ -72,9 +74,9 @@ async def check_role(connection: asyncpg.Connection) -> None:
 
 
 async def open_connection(address: str, *, timeout: float = 10.0) -> asyncpg.Connection:
-    """Connect, and say plainly why not. Raises DatabaseUnavailable or DatabaseTooOld; times in seconds."""
+    """Connect, and say plainly why not. Raises DatabaseUnavailable, DatabaseTooOld or InvalidSetting; times in seconds."""
     try:
-        connection = await asyncpg.connect(address, timeout=timeout)
+        connection = await asyncpg.connect(address, timeout=timeout, ssl=tls(make_url(address)))
     except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
         raise DatabaseUnavailable(
             "The database refused the login; check CARECIRCLE_DATABASE_URL, then run: carecircle db upgrade."
@@ -87,8 +89,10 @@ async def open_connection(address: str, *, timeout: float = 10.0) -> asyncpg.Con
         raise DatabaseUnavailable(
             "The database has no connection left; raise max_connections or use fewer lanes."
         ) from None
-    except (OverflowError, ValueError, *DRIVER_ERRORS):
-        raise DatabaseUnavailable("The database cannot be reached; is it running, and is its address right?") from None
+    except (OverflowError, ValueError, *DRIVER_ERRORS) as error:
+        raise untrusted(error) or DatabaseUnavailable(
+            "The database cannot be reached; is it running, and is its address right?"
+        ) from None
     if connection.get_server_version() < (OLDEST_VERSION // 10000, 0):
         version = connection.get_server_version()
         await connection.close()

@@ -12,20 +12,24 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from carecircle.database.constraints import DRIVER_ERRORS, translate, translated
+from carecircle.database.crypto import keyring
+from carecircle.database.data_keys import know
 from carecircle.database.reach import Reach, Role
+from carecircle.database.tls import bare, tls
 from carecircle.identifiers import OrganizationId
 
 
 def open_engine(reach: Reach, *, role: Role = "app", connections: int = 5) -> AsyncEngine:
     """A role's engine; the app's, unless another is named. Connections open on first use; times are seconds."""
+    address = reach.as_role(role)
     return create_async_engine(
-        reach.as_role(role).set(drivername="postgresql+asyncpg"),
+        bare(address).set(drivername="postgresql+asyncpg"),
         pool_size=connections,
         max_overflow=5,
         pool_timeout=10,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args={"timeout": 10},
+        connect_args={"timeout": 10, "ssl": tls(address)},
     )
 
 
@@ -53,14 +57,15 @@ async def one_change(db: AsyncSession) -> AsyncIterator[None]:
 
 
 async def enter_tenant(session: AsyncSession, organization_id: UUID) -> OrganizationId:
-    """Set the tenant of the session's transaction, until it ends.
+    """Set the tenant of the session's transaction, until it ends, and know its keys where the role may.
 
-    As a parameter, so that pg_stat_activity shows nobody whose transaction this is.
+    As a parameter, so that pg_stat_activity shows nobody whose transaction this is. Raises KeyUnavailable, as `keyring` does.
     """
     tenant = UUID(bytes=organization_id.bytes)
     await session.execute(
         text("select set_config('carecircle.organization_id', :tenant, true)"), {"tenant": str(tenant)}
     )
+    await know(session, keyring(), tenant)
     return OrganizationId(tenant)
 
 

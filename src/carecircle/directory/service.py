@@ -16,6 +16,7 @@ from carecircle.actor import Actor, actor_of, organization_of
 from carecircle.audit.entry import Entry, append
 from carecircle.database.constraints import translated
 from carecircle.database.crypto import Keyring, keyring
+from carecircle.database.data_keys import make_first_keys
 from carecircle.database.session import enter_tenant
 from carecircle.directory.following_service import settled
 from carecircle.directory.tables import Organization, Patient, PatientIdentifier, Provider, ProviderIdentifier
@@ -55,7 +56,10 @@ async def find_organization(session: AsyncSession, slug: str) -> OrganizationId:
 async def register_organization(
     session: AsyncSession, *, slug: str, name: str, organization_id: UUID | str | None = None, actor: Actor | str
 ) -> OrganizationId:
-    """Add an organization, or find it when that slug is its own. Raises AlreadyRegistered when another id has the slug."""
+    """Add an organization with keys of its own, or find it when that slug is its own.
+
+    Raises AlreadyRegistered when another id has the slug, KeyUnavailable.
+    """
     chosen = OrganizationId(parse_id(organization_id)) if organization_id is not None else None
     try:
         found = await find_organization(session, slug)
@@ -63,7 +67,9 @@ async def register_organization(
         fresh = await enter_tenant(session, chosen or new_id())
         with translated():
             await session.execute(insert(Organization).values(id=fresh, slug=slug, name=name))
-            await append(session, Entry(fresh, "change", actor_of(actor), "organization-registered"))
+            entry = Entry(fresh, "change", actor_of(actor), "organization-registered")
+            await append(session, entry)
+            await make_first_keys(session, keyring(), fresh, entry.id)
         return fresh
     if chosen is not None and chosen != found:
         raise AlreadyRegistered(f"The slug {slug!r} belongs to an organization with another id.")

@@ -234,6 +234,12 @@ class KeyUnavailable(CareCircleError):
     code = "key-unavailable"
 
 
+class KeyDestroyed(KeyUnavailable):
+    """This is not readable any more: the keys of its organization were destroyed."""
+
+    code = "key-destroyed"
+
+
 class Undecidable(CareCircleError):
     """A decision has no truth value: read decision.allowed."""
 

@@ -10,11 +10,12 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from carecircle.actor import Actor, actor_of, organization_of
-from carecircle.audit.refusal import REFUSALS, record_refusal
+from carecircle.audit.refusal import is_refusal, record_refusal
 from carecircle.coverage.reading_service import covering_provider
 from carecircle.coverage.rules import CoverageType
 from carecircle.coverage.service import arrange_coverage
 from carecircle.database.session import transaction
+from carecircle.errors import CareCircleError
 from carecircle.identifiers import Identifier, parse_id, to_text
 from carecircle.period import usable
 
@@ -71,8 +72,9 @@ class CrossCoverageManager:
                     care_team_id=parse_id(care_team_id) if care_team_id is not None else None,
                     patients=patients, scope=scope, organization=organization, actor=actor,
                 )  # fmt: skip
-        except REFUSALS as error:
-            await record_refusal(self._engine, organization, actor, error)
+        except CareCircleError as error:
+            if is_refusal(error):
+                await record_refusal(self._engine, organization, actor, error)
             raise
         return to_text(rows[0].arrangement_id)
 

@@ -15,12 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from carecircle.actor import Actor, actor_of, organization_of
 from carecircle.audit.entry import Entry, append
-from carecircle.audit.refusal import REFUSALS, record_refusal
+from carecircle.audit.refusal import is_refusal, record_refusal
 from carecircle.database.session import transaction
 from carecircle.emergency import deciding_service, ending_service, opening_service, reading_service
 from carecircle.emergency.concern_service import naming
 from carecircle.emergency.reading_service import Emergency
-from carecircle.errors import StaleVersion
+from carecircle.errors import CareCircleError, StaleVersion
 from carecircle.errors.emergency import GrantEnded
 from carecircle.identifiers import Identifier, parse_id, to_text
 from carecircle.notices.listening import changes
@@ -186,8 +186,9 @@ class EmergencyAccessManager:
         try:
             async with transaction(self._engine, organization) as db:
                 return await work(db, organization=organization, actor=actor)
-        except REFUSALS as error:
-            await record_refusal(self._engine, organization, actor, error)
+        except CareCircleError as error:
+            if is_refusal(error):
+                await record_refusal(self._engine, organization, actor, error)
             raise
 
 

@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
 from carecircle.access.decision import ACTIONS
 
@@ -28,9 +29,28 @@ BELIEVED_THEN = (
     "{x}.recorded_at <= {believed_at} and ({x}.superseded_at = 'infinity'"
     " or ({x}.superseded_at < 'infinity' and {x}.superseded_at > {believed_at}))"
 )
+# What a statement saw is what had committed when it began: its snapshot says that to the transaction, the clocks do not.
+_SEEN = "pg_visible_in_snapshot({x}.recorded_xid, {snapshot})"
+_CLOSING_SEEN = "pg_visible_in_snapshot({x}.superseded_xid, {snapshot})"
+SEEN = f"{_SEEN} and ({{x}}.superseded_at = 'infinity' or ({{x}}.superseded_at < 'infinity' and not {_CLOSING_SEEN}))"
+SEEN_THEN = (
+    f"{_SEEN} and {{x}}.recorded_at <= {{believed_at}} and ({{x}}.superseded_at = 'infinity' or"
+    f" ({{x}}.superseded_at < 'infinity' and ({{x}}.superseded_at > {{believed_at}} or not {_CLOSING_SEEN})))"
+)
 AT = " and {x}.starts_at <= {as_of} and {x}.ends_at > {as_of}"
 # Offers the indexes of a provider's panel and a team's patients (see the first migration); always true.
 OVER_A_PANEL = " and {x}.starts_at < {x}.ends_at"
+
+
+class InSnapshot(NamedTuple):
+    """Belief as an earlier statement had it: SQL of its pg_snapshot, and of the instant it was asked to believe at, if any."""
+
+    snapshot: str
+    believed_at: str | None = None
+
+
+Belief = str | InSnapshot | None
+"""As believed at an instant (SQL), as seen in a snapshot, or (None) now."""
 
 
 def circle(
@@ -40,7 +60,7 @@ def circle(
     as_of: str | None,
     provider: str | None = None,
     patient: str | None = None,
-    believed_at: str | None = None,
+    believed_at: Belief = None,
 ) -> str:
     """The rows of a provider, of a patient, or of both, that hold at `as_of` (None: at any time), whatever restricts them.
 
@@ -74,7 +94,7 @@ def circle(
 
 
 def restrictions(
-    *, organization: str, patient: str, provider: str, as_of: str | None, believed_at: str | None = None
+    *, organization: str, patient: str, provider: str, as_of: str | None, believed_at: Belief = None
 ) -> str:
     """What takes away a provider's rows for a patient that do not let in despite it: its kind, and the row.
 
@@ -116,13 +136,18 @@ def filled(template: str, parts: Mapping[str, str]) -> str:
     return template
 
 
-def holding(text: str, *, as_of: str | None, believed_at: str | None = None, over_a_panel: bool = False) -> str:
+def holding(text: str, *, as_of: str | None, believed_at: Belief = None, over_a_panel: bool = False) -> str:
     """A text with every `{x holds}` said out."""
-    holds = BELIEVED_NOW if believed_at is None else BELIEVED_THEN
+    snapshot = None
+    if isinstance(believed_at, InSnapshot):
+        snapshot, believed_at = believed_at
+        holds = SEEN if believed_at is None else SEEN_THEN
+    else:
+        holds = BELIEVED_NOW if believed_at is None else BELIEVED_THEN
     holds += (AT if as_of else "") + (OVER_A_PANEL if over_a_panel else "")
     return re.sub(
         r"\{(\w+) holds\}",
-        lambda match: "(" + holds.format(x=match[1], as_of=as_of, believed_at=believed_at) + ")",
+        lambda match: "(" + holds.format(x=match[1], as_of=as_of, believed_at=believed_at, snapshot=snapshot) + ")",
         text,
     )
 

@@ -11,6 +11,7 @@ from carecircle.api.problems import headers_of, problem
 from carecircle.api.v1 import (
     absences,
     assignments,
+    audit,
     break_glass,
     break_glass_after,
     break_glass_deciding,
@@ -34,7 +35,7 @@ ROUTERS = (
     care_teams.router, members.router, coverage.router, rotas.router, absences.router, responsibility.router,
     credentials.router, referrals.router, assignments.router, validations.router, restrictions.router, policy.router,
     patients.router, break_glass_events.router, break_glass_after.router, break_glass.router, break_glass_deciding.router,
-    duties.router,
+    duties.router, audit.router,
 )  # fmt: skip
 
 ABOUT_EMERGENCIES = "/v1/break-glass"

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from carecircle.actor import acting_as
 from carecircle.api.live import Live
 from carecircle.api.tokens import Caller
-from carecircle.audit.refusal import REFUSALS, record_refusal
+from carecircle.audit.refusal import is_refusal, record_refusal
 from carecircle.bootstrap import CareCircle
 from carecircle.database.session import instant, transaction
 from carecircle.errors import CareCircleError, InvalidRequest, PermissionRequired, Unauthenticated
@@ -46,8 +46,9 @@ class Door:
         try:
             async with self.read() as db:
                 yield db
-        except REFUSALS as error:
-            await self._record(error)
+        except CareCircleError as error:
+            if is_refusal(error):
+                await self._record(error)
             raise
 
     async def require_change(self) -> None:

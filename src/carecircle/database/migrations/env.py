@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from carecircle.database.migrate import LOCK_TIMEOUT, STATEMENT_TIMEOUT, objects
 from carecircle.database.reach import Reach, reach
 from carecircle.database.roles import make_roles
+from carecircle.database.tls import bare, tls
 from carecircle.settings import Settings
 
 VERSION_TABLE = "schema_version"
@@ -41,7 +42,10 @@ def run(connection: Connection) -> None:
 
 async def migrate(at: Reach) -> None:
     await make_roles(at)
-    engine = create_async_engine(at.as_role("owner").set(drivername="postgresql+asyncpg"), poolclass=pool.NullPool)
+    address = at.as_role("owner")
+    engine = create_async_engine(
+        bare(address).set(drivername="postgresql+asyncpg"), poolclass=pool.NullPool, connect_args={"ssl": tls(address)}
+    )
     try:
         async with engine.connect() as connection:
             await connection.run_sync(run)

@@ -59,6 +59,11 @@ def _writers() -> None:
           select set_config(name, (coalesce(nullif(current_setting(name, true), ''), '0')::bigint + 1)::text, false)::bigint
           from (select 'carecircle.turn_' || replace(organization::text, '-', '') as name) named
         $$""")
+    for function in ("writer()", "writer_turn(uuid)"):
+        op.execute(f"revoke execute on function carecircle.{function} from public")
+        op.execute(
+            f"grant execute on function carecircle.{function} to carecircle_app, carecircle_decider, {EVERYWHERE}"
+        )
     op.execute("""
         alter table carecircle.audit_events
           add column writer_id uuid, add column writer_turn bigint, add column mark bytea,
@@ -230,6 +235,7 @@ def _looking() -> None:
             f"create policy auditor_reads on carecircle.{table} for select to carecircle_auditor using ({TENANT})"
         )
     op.execute(f"grant usage on schema carecircle to {KEEPER}")
+    op.execute(f"grant execute on function carecircle.current_organization() to {KEEPER}")
     op.execute(f"grant select on carecircle.schema_version to {KEEPER}")
     for table, (bound_to, sealed) in SEALED.items():
         op.execute(f"grant select (organization_id, {bound_to}, {sealed}) on carecircle.{table} to {KEEPER}")
@@ -264,4 +270,5 @@ def downgrade() -> None:
     op.execute("drop function carecircle.writer_turn(uuid)")
     op.execute("drop function carecircle.writer()")
     op.execute(f"revoke select on carecircle.schema_version from {KEEPER}")
+    op.execute(f"revoke execute on function carecircle.current_organization() from {KEEPER}")
     op.execute(f"revoke usage on schema carecircle from {KEEPER}")

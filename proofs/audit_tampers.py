@@ -1,0 +1,526 @@
+"""Tampers with an audit trail, as somebody does who owns the database: one function each, drawn at random within its kind.
+
+Each is done by SQL as a superuser to a copy of a database, and says what it touched: the entry that verifying must name, or
+a range of leaves. Those of `WAITING` are done before the next pass of the sealer, the others to what is sealed.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from carecircle.audit.canonical import COLUMNS, LINE
+from carecircle.audit.facts_service import EDITED, FACTS, MADE_ONCE
+from carecircle.audit.merkle import Nodes
+from carecircle.audit.sealing_key import NAME, SealingKey
+from carecircle.audit.verify import Checkpoint, format_body, leaf_hash
+from proofs import audit_behind
+from proofs.audit_flips import flipped
+
+E, L, C, N = (f"carecircle.audit_{name}" for name in ("events", "leaves", "checkpoints", "nodes"))
+
+
+@dataclass(frozen=True)
+class Place:
+    """An entry and where its leaf is, or will be once it is sealed."""
+
+    index: int
+    id: UUID
+    recorded_at: datetime
+    kind: str
+    writer: UUID
+    turn: int
+    last_of_writer: bool
+
+
+@dataclass(frozen=True)
+class Touched:
+    """What a tamper touched. `entry` at `first`, or leaves from `first` to `last`; `row` of a table of facts; or no entry.
+
+    `exact`: the first bad entry that is named must be this one, not a range around it.
+    """
+
+    first: int | None = None
+    entry: UUID | None = None
+    row: tuple[str, UUID] | None = None
+    exact: bool = True
+    quiet: bool = False
+    """Whether nothing but a witness can tell."""
+
+
+@dataclass
+class Trial:
+    """A copy to tamper with: a superuser's connection, and what the trail is."""
+
+    root: asyncpg.Connection
+    app: asyncpg.Connection
+    organization: UUID
+    chance: random.Random
+    key: SealingKey
+    sealed: Sequence[Place]
+    waiting: Sequence[Place]
+    sizes: Sequence[int]
+    closed_until: int
+    """The leaves up to here tell of facts that ended; a fact that is opened again shows that they were cut off."""
+
+    def place(self) -> Place:
+        return self.chance.choice(self.sealed)
+
+    def waits(self, *kinds: str, followed: bool = False) -> Place:
+        """An entry that waits for its seal; `followed` by another of its writer."""
+        return self.chance.choice(
+            [
+                one
+                for one in self.waiting
+                if (not kinds or one.kind in kinds) and not (followed and one.last_of_writer)
+            ]
+        )
+
+    def stranger(self) -> SealingKey:
+        """A key that nobody trusts."""
+        return SealingKey(NAME, Ed25519PrivateKey.from_private_bytes(self.chance.randbytes(32)))
+
+    async def run(self, sql: str, *values: Any) -> None:
+        """A statement in which $1 is the organization. It must touch something."""
+        done = await self.root.execute(sql, self.organization, *values)
+        assert not done.endswith(" 0"), sql
+
+    async def put(self, like: Place, **said: Any) -> UUID:
+        """A row like another, in a transaction of its own, which says so unless told otherwise; its id."""
+        async with self.root.transaction():
+            own = await self.root.fetchrow(
+                "select pg_current_xact_id()::text as xid, pg_current_snapshot()::text as snapshot,"
+                " statement_timestamp()::text as recorded_at"
+            )
+            assert own is not None
+            said = {**own, "id": uuid4(), "writer_id": uuid4(), "writer_turn": 1, **said}
+            await self.run(
+                f"insert into {E} select (jsonb_populate_record(e, $3::jsonb)).* from {E} e"
+                " where organization_id = $1 and id = $2",
+                like.id, json.dumps(said, default=str),
+            )  # fmt: skip
+        return UUID(str(said["id"]))
+
+    async def rebuilt(self) -> dict[int, bytes]:
+        """Complete subtrees written anew as the leaves are; the root of every size."""
+        rows = await self.root.fetch(
+            f"select leaf_hash from {L} where organization_id = $1 order by leaf_index", self.organization
+        )
+        tree, nodes, roots = Nodes(), list[tuple[int, int, bytes]](), dict[int, bytes]()
+        for (one,) in rows:
+            nodes += tree.append(one)
+            roots[tree.size] = tree.root()
+        await self.root.execute(f"delete from {N} where organization_id = $1", self.organization)
+        await self.root.executemany(
+            f"insert into {N} values ($1, 1, $2, $3, $4)", [(self.organization, *node) for node in nodes]
+        )
+        return roots
+
+    async def sign(self, key: SealingKey, size: int, root: bytes, *, stored: int | None = None) -> None:
+        """Write a checkpoint anew, or turn the one that is `stored` into one of another size."""
+        old = stored or size
+        at = await self.root.fetchval(
+            f"select signed_at from {C} where organization_id = $1 and tree_size = $2", self.organization, old
+        )
+        await self.run(
+            f"update {C} set tree_size = $3, root_hash = $4, note = $5 where organization_id = $1 and tree_size = $2",
+            old, size, root, key.sign(format_body(self.organization, 1, size, root, at)),
+        )  # fmt: skip
+
+
+Tamper = Callable[[Trial], Awaitable[Touched]]
+
+
+async def column_flipped(t: Trial, column: str) -> Touched:
+    one = t.place()
+    row = await t.root.fetchrow(
+        f"select {column} as native, {column}::text as text, pg_typeof({column})::text as type from {E}"
+        " where organization_id = $1 and id = $2",
+        t.organization, one.id,
+    )  # fmt: skip
+    assert row is not None
+    value, given = flipped(row["type"], row["native"], row["text"], t.chance)
+    await t.run(f"update {E} set {column} = {value} where organization_id = $1 and id = $2", one.id, given)
+    return Touched(one.index, one.id)
+
+
+async def entry_deleted(t: Trial) -> Touched:
+    one = t.place()
+    await t.run(f"delete from {E} where organization_id = $1 and id = $2", one.id)
+    return Touched(one.index, one.id)
+
+
+async def entries_swapped(t: Trial) -> Touched:
+    """Their ids, their instants, or all that they say."""
+    one, other = sorted(t.chance.sample(t.sealed, 2), key=lambda place: place.index)
+    said = [name for name in COLUMNS if name not in ("organization_id", "id", "recorded_at")]
+    which = t.chance.choice((["id"], ["recorded_at"], said))
+    names = ", ".join(which)
+    await t.run(
+        f"update {E} e set ({names}) = (select {names} from {E} o where o.organization_id = $1"
+        " and o.id = case e.id when $2 then $3 else $2 end) where organization_id = $1 and id in ($2, $3)",
+        one.id, other.id,
+    )  # fmt: skip
+    return Touched(one.index, one.id if which != ["id"] else None)
+
+
+async def recorded_in_another_month(t: Trial) -> Touched:
+    one, months = t.place(), t.chance.choice((-80, -7, -1, 1, 2))
+    also = t.chance.random() < 0.5
+    for table, own in [(E, "id"), (L, "entry_id")][: 1 + also]:
+        await t.run(
+            f"update {table} set recorded_at = recorded_at + $3::int * interval '1 month'"
+            f" where organization_id = $1 and {own} = $2",
+            one.id, months,
+        )  # fmt: skip
+    return Touched(one.index, one.id)
+
+
+async def mark_copied_over(t: Trial) -> Touched:
+    one, other = t.chance.sample(t.sealed, 2)
+    await t.run(
+        f"update {E} set mark = (select mark from {E} where organization_id = $1 and id = $3)"
+        " where organization_id = $1 and id = $2",
+        one.id, other.id,
+    )  # fmt: skip
+    return Touched(one.index, one.id)
+
+
+async def turns_renumbered(t: Trial) -> Touched:
+    """All turns of a writer from one on, as if one before it had never been."""
+    one = t.place()
+    await t.run(
+        f"update {E} set writer_turn = writer_turn + 1 where organization_id = $1 and writer_id = $2 and writer_turn >= $3",
+        one.writer, one.turn,
+    )  # fmt: skip
+    first = min(place.index for place in t.sealed if place.writer == one.writer and place.turn >= one.turn)
+    return Touched(first)
+
+
+async def called_retired(t: Trial) -> Touched:
+    """An entry deleted, and its month said to be exported and dropped."""
+    one = t.place()
+    await t.run(
+        "insert into carecircle.audit_retirements (organization_id, id, month, entries, export_sha256, entry_id)"
+        " select $1, gen_random_uuid(), date_trunc('month', $3::timestamptz at time zone 'UTC')::date, 1, sha256('x'), $2",
+        one.id, one.recorded_at,
+    )  # fmt: skip
+    await t.run(f"delete from {E} where organization_id = $1 and id = $2", one.id)
+    return Touched(one.index)
+
+
+async def row_duplicated(t: Trial) -> Touched:
+    one = t.place()
+    at = await t.root.fetchval("select ($1::timestamptz + interval '1 second')::text", one.recorded_at)
+    xid = {"xid": str(xid)} if (xid := await _xid(t, one)) and t.chance.random() < 0.5 else {}
+    await t.put(one, id=one.id, writer_id=one.writer, writer_turn=one.turn, recorded_at=at, **xid)
+    return Touched(entry=one.id)
+
+
+async def leaf_hash_flipped(t: Trial) -> Touched:
+    one = t.place()
+    await t.run(
+        f"update {L} set leaf_hash = set_bit(leaf_hash, $3, 1 - get_bit(leaf_hash, $3))"
+        " where organization_id = $1 and entry_id = $2",
+        one.id, t.chance.randrange(256),
+    )  # fmt: skip
+    return Touched(one.index, one.id)
+
+
+async def leaf_deleted(t: Trial) -> Touched:
+    one = t.place()
+    await t.run(f"delete from {L} where organization_id = $1 and entry_id = $2", one.id)
+    return Touched(one.index)
+
+
+async def leaf_of_another(t: Trial) -> Touched:
+    """A leaf that names an entry which is not there."""
+    one = t.place()
+    await t.run(f"update {L} set entry_id = gen_random_uuid() where organization_id = $1 and entry_id = $2", one.id)
+    return Touched(one.index)
+
+
+async def leaves_swapped(t: Trial) -> Touched:
+    """With their entries, so that every leaf fits; or their hashes alone."""
+    one, other = sorted(t.chance.sample(t.sealed, 2), key=lambda place: place.index)
+    if whole := t.chance.random() < 0.5:
+        rows = [(place.id, index) for place, index in ((one, -1), (other, one.index), (one, other.index))]
+        for own, index in rows:
+            await t.run(f"update {L} set leaf_index = abs($3 + 1) - 1 + case when $3 < 0 then 1000000 else 0 end"
+                        " where organization_id = $1 and entry_id = $2", own, index)  # fmt: skip
+    else:
+        await t.run(
+            f"update {L} l set leaf_hash = (select leaf_hash from {L} o where o.organization_id = $1"
+            " and o.entry_id = case l.entry_id when $2 then $3 else $2 end)"
+            " where organization_id = $1 and entry_id in ($2, $3)",
+            one.id, other.id,
+        )  # fmt: skip
+    return Touched(one.index, None if whole else one.id, exact=not whole)
+
+
+async def replaced_consistently(t: Trial) -> Touched:
+    """An entry and its leaf, and the subtrees above it."""
+    one = t.place()
+    await _rewrite(t, one)
+    await t.rebuilt()
+    return Touched(one.index, exact=False)
+
+
+async def fork(t: Trial) -> Touched:
+    """An entry, its leaf, the tree and every checkpoint over it, signed with the true key."""
+    one = t.chance.choice([place for place in t.sealed if place.kind in ("decision", "listing", "reading", "refusal")])
+    await _rewrite(t, one)
+    roots = await t.rebuilt()
+    for size in t.sizes:
+        if size > one.index:
+            await t.sign(t.key, size, roots[size])
+    return Touched(one.index, exact=False, quiet=True)
+
+
+async def slipped_in_with_its_leaf(t: Trial) -> Touched:
+    """An entry and a leaf in the middle, and all later leaves one further."""
+    one = t.place()
+    new = await t.put(t.place())
+    await t.run(f"update {L} set leaf_index = leaf_index + 1000001 where organization_id = $1 and leaf_index >= $2",
+                one.index)  # fmt: skip
+    await t.run(
+        f"update {L} set leaf_index = leaf_index - 1000000 where organization_id = $1 and leaf_index >= $2", 1000000
+    )
+    await _leaf(t, one.index, new)
+    await t.rebuilt()
+    return Touched(one.index, exact=False)
+
+
+async def appended_with_its_leaf(t: Trial) -> Touched:
+    new = await t.put(t.place())
+    await _leaf(t, len(t.sealed), new)
+    return Touched(len(t.sealed))
+
+
+async def tail_cut(t: Trial) -> Touched:
+    """Down to an earlier checkpoint that is genuine."""
+    size = t.chance.choice(t.sizes[:-1])
+    await _cut(t, size)
+    await t.run(f"delete from {C} where organization_id = $1 and tree_size > $2", size)
+    return Touched(size, exact=False, quiet=size >= t.closed_until)
+
+
+async def tail_cut_and_signed_by_another(t: Trial) -> Touched:
+    """To anywhere, under a root that is right and signed with a key of one's own."""
+    size = t.chance.randrange(1, len(t.sealed) - 1)
+    await _cut(t, size)
+    roots = await t.rebuilt()
+    await t.run(f"delete from {C} where organization_id = $1 and tree_size between $2 and $3", size, len(t.sealed) - 1)
+    await t.sign(t.stranger(), size, roots[size], stored=len(t.sealed))
+    return Touched(size, exact=False)
+
+
+async def tail_cut_below_the_checkpoint(t: Trial) -> Touched:
+    size = t.chance.randrange(t.sizes[-2], len(t.sealed))
+    await _cut(t, size)
+    return Touched(size, exact=False)
+
+
+async def everything_cut(t: Trial) -> Touched:
+    await _cut(t, 0)
+    await t.run(f"delete from {C} where organization_id = $1")
+    return Touched(0, exact=False)
+
+
+async def checkpoint_signed_by_another(t: Trial) -> Touched:
+    size = t.chance.choice(t.sizes)
+    root = await t.root.fetchval(
+        f"select root_hash from {C} where organization_id = $1 and tree_size = $2", t.organization, size
+    )
+    await t.sign(t.stranger(), size, root)
+    return Touched()
+
+
+async def checkpoint_deleted(t: Trial) -> Touched:
+    await t.run(f"delete from {C} where organization_id = $1 and tree_size = $2", t.chance.choice(t.sizes))
+    return Touched()
+
+
+async def checkpoint_says_another(t: Trial, what: str) -> Touched:
+    """Its note tells another size or root under the old signature, or its row (`column`) other than its note."""
+    size = t.chance.choice(t.sizes)
+    note = Checkpoint.parse(
+        await t.root.fetchval(f"select note from {C} where organization_id = $1 and tree_size = $2", t.organization, size)
+    )
+    if what in ("size", "root"):
+        other = note._replace(size=size + 1) if what == "size" else note._replace(root=t.chance.randbytes(32))
+        await t.run(f"update {C} set note = $3, root_hash = $4 where organization_id = $1 and tree_size = $2",
+                    size, other.text(), other.root)  # fmt: skip
+    else:
+        await t.run(f"update {C} set {what} where organization_id = $1 and tree_size = $2", size)
+    return Touched()
+
+
+async def waiting_edited(t: Trial, *kinds: str) -> Touched:
+    one = t.waits(*kinds)
+    said = t.chance.choice(("code = code || '!'", "actor = 'somebody'", "patient_id = gen_random_uuid()"))
+    await t.run(f"update {E} set {said} where organization_id = $1 and id = $2", one.id)
+    return Touched(one.index, one.id)
+
+
+async def waiting_deleted(t: Trial) -> Touched:
+    one = t.waits(followed=True)
+    await t.run(f"delete from {E} where organization_id = $1 and id = $2", one.id)
+    return Touched(one.index, exact=False)
+
+
+async def waiting_rewritten(t: Trial) -> Touched:
+    """A decision written anew in a transaction that it names: its mark, which knows no content, and its xmin fit."""
+    one = t.waits("decision", "listing", followed=True)
+    async with t.root.transaction():
+        own = await t.root.fetchval("select pg_current_xact_id()::text")
+        said = {"xid": own, "allowed": True, "code": "assigned"}
+        await t.run(
+            f"with gone as (delete from {E} where organization_id = $1 and id = $2 returning *)"
+            f" insert into {E} select (jsonb_populate_record(e, $3::jsonb)).* from (select * from gone) g,"
+            f" lateral jsonb_populate_record(null::{E}, to_jsonb(g)) e",
+            one.id, json.dumps(said),
+        )  # fmt: skip
+    return Touched(one.index, one.id, exact=False)
+
+
+async def waiting_renumbered(t: Trial) -> Touched:
+    one = t.waits(followed=True)
+    await t.run(f"update {E} set writer_turn = writer_turn + $3 where organization_id = $1 and id = $2",
+                one.id, t.chance.choice((-1, 1, 7)))  # fmt: skip
+    return Touched(one.index, one.id, exact=False)
+
+
+async def inserted(t: Trial, kind: str, mark: str) -> Touched:
+    """An entry of somebody else's making, with no mark, a drawn one or another's; by a new writer or in the next turn of one."""
+    like = t.waits(*(("decision", "listing") if kind == "decision" else ("change", "reading", "refusal")))
+    said: dict[str, Any] = {}
+    if mark != "another's":
+        said["mark"] = None if mark == "none" else "\\x" + t.chance.randbytes(8).hex()
+    if t.chance.random() < 0.5:
+        last = max(one.turn for one in (*t.sealed, *t.waiting) if one.writer == like.writer)
+        said |= {"writer_id": like.writer, "writer_turn": last + 1}
+    return Touched(entry=await t.put(like, **said))
+
+
+async def put_behind_the_cursor(t: Trial, at: str) -> Touched:
+    """An entry of a transaction whose entries are sealed already, so that it never is; recorded long ago, or yet to come."""
+    one = t.place()
+    said = {"xid": await _xid(t, one), "recorded_at": await t.root.fetchval(f"select ({at})::text")}
+    return Touched(entry=await t.put(one, **said, mark="\\x" + t.chance.randbytes(8).hex()))
+
+
+async def fact_forged(t: Trial, forge: audit_behind.Forge) -> Touched:
+    return Touched(row=await forge(audit_behind.Session(t.app, t.root, t.organization, t.chance)))
+
+
+async def fact_forged_in_a_wider_window(t: Trial, what: str) -> Touched:
+    """A fact in the name of an entry; and the checkpoint over that, whose row says when it was sealed, rewritten to fit."""
+    done = await fact_forged(t, audit_behind.forged_transaction)
+    await t.run(f"update {C} set {what} where organization_id = $1")
+    return done
+
+
+async def _xid(t: Trial, one: Place) -> str:
+    found: str = await t.root.fetchval(
+        f"select xid::text from {E} where organization_id = $1 and id = $2", t.organization, one.id
+    )
+    return found
+
+
+async def _leaf(t: Trial, index: int, own: UUID) -> None:
+    line = await _line(t, own)
+    await t.run(
+        f"insert into {L} select $1, 1, $3, $2, recorded_at, $4 from {E} where organization_id = $1 and id = $2",
+        own, index, leaf_hash(line.encode()),
+    )  # fmt: skip
+
+
+async def _rewrite(t: Trial, one: Place) -> None:
+    await t.run(
+        f"update {E} set patient_id = gen_random_uuid(), allowed = not allowed where organization_id = $1 and id = $2",
+        one.id,
+    )
+    line = await _line(t, one.id)
+    await t.run(f"update {L} set leaf_hash = $3 where organization_id = $1 and entry_id = $2",
+                one.id, leaf_hash(line.encode()))  # fmt: skip
+
+
+async def _line(t: Trial, own: UUID) -> str:
+    line: str = await t.root.fetchval(
+        f"select {LINE} from {E} e where organization_id = $1 and id = $2", t.organization, own
+    )
+    return line
+
+
+async def _cut(t: Trial, size: int) -> None:
+    """Entries, leaves and subtrees from there on, and every fact that those entries made."""
+    gone = [one.id for one in t.sealed[size:]]
+    for table in (*FACTS, *MADE_ONCE, *EDITED):
+        await t.root.execute(
+            f"delete from carecircle.{table} where organization_id = $1 and entry_id = any ($2)", t.organization, gone
+        )
+    await t.run(f"delete from {E} where organization_id = $1 and id = any ($2)", gone)
+    await t.run(f"delete from {L} where organization_id = $1 and leaf_index >= $2", size)
+    await t.root.execute(
+        f"delete from {N} where organization_id = $1 and (node_index + 1) * 256 ^ level > $2", t.organization, size
+    )
+
+
+COLUMN_FLIPS: dict[str, Tamper] = {f"bit flip: {name}": partial(column_flipped, column=name) for name in COLUMNS}
+SEALED: dict[str, Tamper] = {
+    "entry deleted": entry_deleted,
+    "two entries swapped": entries_swapped,
+    "moved to another month": recorded_in_another_month,
+    "mark copied over a sealed entry's": mark_copied_over,
+    "sealed turns renumbered": turns_renumbered,
+    "deleted and called retired": called_retired,
+    "leaf hash changed": leaf_hash_flipped,
+    "leaf deleted": leaf_deleted,
+    "leaf names another entry": leaf_of_another,
+    "two leaves swapped": leaves_swapped,
+    "entry and leaf replaced, with nodes": replaced_consistently,
+    "fork, signed with the true key": fork,
+    "entry slipped in with its leaf": slipped_in_with_its_leaf,
+    "entry appended with its leaf": appended_with_its_leaf,
+    "tail cut to a genuine checkpoint": tail_cut,
+    "tail cut, root signed by another key": tail_cut_and_signed_by_another,
+    "tail cut below its checkpoint": tail_cut_below_the_checkpoint,
+    "everything cut": everything_cut,
+    "checkpoint signed by another key": checkpoint_signed_by_another,
+    "checkpoint deleted": checkpoint_deleted,
+    "checkpoint's size changed": partial(checkpoint_says_another, what="size"),
+    "checkpoint's root changed": partial(checkpoint_says_another, what="root"),
+    "checkpoint's row: size": partial(checkpoint_says_another, what="tree_size = tree_size - 1"),
+    "checkpoint's row: root": partial(checkpoint_says_another, what="root_hash = sha256(root_hash)"),
+}
+OPEN_WINDOW = "snapshot_xmax = (snapshot_xmax::text::bigint + 1000000000)::text::xid8"
+WAITING: dict[str, Tamper] = {
+    "unsealed decision edited": lambda t: waiting_edited(t, "decision", "listing"),
+    "unsealed other entry edited": lambda t: waiting_edited(t, "change", "refusal", "reading"),
+    "unsealed entry deleted": waiting_deleted,
+    "unsealed decision written anew": waiting_rewritten,
+    "unsealed turn renumbered": waiting_renumbered,
+    "inserted without a mark": partial(inserted, kind="change", mark="none"),
+    "inserted with a made-up mark": partial(inserted, kind="change", mark="made up"),
+    "inserted with another's mark": partial(inserted, kind="change", mark="another's"),
+    "decision inserted, another's mark": partial(inserted, kind="decision", mark="another's"),
+    "row duplicated under its id": row_duplicated,
+    "inserted behind the cursor": partial(put_behind_the_cursor, at="statement_timestamp() - interval '3 minutes'"),
+    "inserted there, of a time to come": partial(put_behind_the_cursor, at="statement_timestamp() + interval '40 days'"),
+    "fact names another's entry": partial(fact_forged, forge=audit_behind.borrowed_entry),
+    "closing names another's entry": partial(fact_forged, forge=audit_behind.closed_by_anothers),
+    "fact in another's transaction": partial(fact_forged, forge=audit_behind.forged_transaction),
+    "closing in another's transaction": partial(fact_forged, forge=audit_behind.forged_closing),
+    "the same, sealed-until moved": partial(fact_forged_in_a_wider_window, what=OPEN_WINDOW),
+    "the same, as if restored": partial(fact_forged_in_a_wider_window, what="system_id = system_id + 1"),
+}  # fmt: skip

@@ -1,0 +1,65 @@
+"""Sign-ins on record: the first use of a token in this process, and an attempt with one of ours that has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from carecircle.actor import Actor
+from carecircle.audit.entry import Entry, append
+from carecircle.audit.refusal import record_refusal
+from carecircle.database.session import transaction
+from carecircle.errors import Unauthenticated
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from carecircle.api.tokens import Caller
+
+REMEMBERED = 65536
+
+
+class SignIns:
+    """Which tokens this process has on record already. What cannot be recorded lets nobody in."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._noted: dict[str, float] = {}
+        self._turn = asyncio.Lock()
+
+    def knows(self, caller: Caller) -> bool:
+        return caller.token in self._noted
+
+    async def note(self, caller: Caller, address: str | None) -> None:
+        """Record that this token is used, once. Raises DatabaseUnavailable and its kin."""
+        async with self._turn:
+            if self.knows(caller):
+                return
+            actor = Actor(caller.actor.name, caller.actor.on_behalf_of, address)
+            detail = {"token": caller.token, "may": " ".join(sorted(caller.may))}
+            entry = Entry(caller.organization_id, "sign-in", actor, "token-used", detail=detail)
+            async with transaction(self._engine, caller.organization_id) as db:
+                await append(db, entry)
+            self._remember(caller.token, caller.expires_at)
+
+    async def refuse(self, error: Unauthenticated, address: str | None) -> None:
+        """Record, once, an attempt with a token that we signed and that has ended; of others nobody knows whose they are."""
+        caller: Caller | None = error.facts.get("caller")
+        if caller is None:
+            return
+        async with self._turn:
+            told = f"ended {caller.token}"
+            if told in self._noted:
+                return
+            actor = Actor(caller.actor.name, caller.actor.on_behalf_of, address)
+            await record_refusal(self._engine, caller.organization_id, actor, error)
+            self._remember(told, time.time() + 3600)
+
+    def _remember(self, token: str, until: float) -> None:
+        if len(self._noted) >= REMEMBERED:
+            now = time.time()
+            self._noted = {known: end for known, end in self._noted.items() if end > now}
+            if len(self._noted) >= REMEMBERED:
+                self._noted.clear()
+        self._noted[token] = until

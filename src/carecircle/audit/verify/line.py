@@ -1,0 +1,70 @@
+"""The lines of an export as text: its first line, what lines of leaves look like, and the JSON of the others."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from .finding import Unreadable
+
+# Nothing else may stand around an entry: whatever a reader could take for a part of it is under the hash.
+_LEAF = rb'\{"leaf":(0|[1-9][0-9]{0,17}),"hash":"([0-9a-f]{64})",'
+
+retired = re.compile(_LEAF + rb'"retired":"([0-9]{4}-[0-9]{2})"\}\n').fullmatch
+"""A whole line: index, hash and month of a leaf whose entry was dropped."""
+
+tail = re.compile(
+    rb',"writer_id":"([^"]{36})","writer_turn":([1-9][0-9]{0,17}),"mark":"\\\\x[^"]{16}"'
+    rb',"xid":"([0-9]{1,20})","snapshot":"[^"]*"\}\}\n'
+).fullmatch
+"""The rest of a leaf's line from `,"writer_id":` on: the entry's writer, turn and transaction."""
+
+
+def head_of(organization: str) -> Callable[[bytes], re.Match[bytes] | None]:
+    """What matches a leaf's line up to its entry: index, hash, and the entry's id where it is one of the organization."""
+    named = rb'\{"organization_id":"' + organization.encode() + rb'","id":"([0-9a-f-]{36})"'
+    return re.compile(_LEAF + rb'"entry":(?:(?=' + named + rb")|)").match
+
+
+class Header(NamedTuple):
+    """What the first line says; `said` is the time of the export as it is written there."""
+
+    organization: str
+    epoch: int
+    opening_xid: int
+    exported_at: datetime
+    said: str
+
+    @classmethod
+    def parse(cls, line: bytes) -> Header:
+        """Read the first line. Raises Unreadable where it is not that of an export, or of a version not known here."""
+        try:
+            told = object_of(line)
+            opening, exported = int(told["opening_xid"]), datetime.fromisoformat(told["exported_at"])
+            fits = told["carecircle_audit"] == 1 and exported.tzinfo and int(told["epoch"]) > 0
+            organization = str(told["organization"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise Unreadable("The first line is not that of an audit export.") from error
+        if not fits or not re.fullmatch("[0-9a-f-]{36}", organization):
+            raise Unreadable("The export is of a version that is not known here; take the verifier of its writer.")
+        return cls(organization, int(told["epoch"]), opening, exported, told["exported_at"])
+
+
+def object_of(text: bytes) -> dict[str, Any]:
+    """One JSON object, no name in it said twice. Raises ValueError."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len({name for name, _ in pairs}) != len(pairs):
+            raise ValueError("A name is said twice.")
+        return dict(pairs)
+
+    try:
+        told = json.loads(text.decode(), object_pairs_hook=once)
+    except RecursionError:
+        told = None
+    if not isinstance(told, dict):
+        raise ValueError("The line is no object.")  # noqa: TRY004 - whatever it is, it cannot be read
+    return told

@@ -1,0 +1,160 @@
+"""audit export: the whole trail as a file that anybody can verify offline, or entries as NDJSON, CSV and FHIR."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from carecircle.audit import csv
+from carecircle.audit.search import Filter, shown
+from carecircle.cli.audit_options import (
+    ActorOption,
+    CodeOption,
+    KindOption,
+    PatientOption,
+    ProviderOption,
+    Said,
+)
+from carecircle.cli.careful import counted
+from carecircle.cli.circle import Desk, at_desk
+from carecircle.cli.clock import Clock, TimeZoneOption
+from carecircle.cli.options import OrganizationOption, OutputOption
+from carecircle.cli.output import Output, console, emit_one, note, printable
+from carecircle.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+Render = Callable[[Sequence[str]], bytes]
+
+
+class Format(StrEnum):
+    """What is written: the whole trail with its tree, or entries alone."""
+
+    verifiable = "verifiable"
+    ndjson = "ndjson"
+    csv = "csv"
+    fhir = "fhir"
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(export)
+
+
+def export(
+    file: Annotated[Path, typer.Option("--to", metavar="FILE", help="The file to write; only you can read it.")],
+    format_: Annotated[
+        Format, typer.Option("--format", help="verifiable: the whole trail; else the entries that fit the filters.")
+    ] = Format.verifiable,
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="INSTANT", help="Recorded at or after; not for verifiable.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="INSTANT", help="Recorded before; not for verifiable.")
+    ] = None,
+    provider: ProviderOption = None,
+    patient: PatientOption = None,
+    actor: ActorOption = None,
+    kind: KindOption = None,
+    code: CodeOption = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if there is one.")] = False,
+    time_zone: TimeZoneOption = None,
+    organization: OrganizationOption = None,
+    output: OutputOption = Output.table,
+) -> None:
+    """Write the audit trail of one organization to a file. That you did is recorded before the file has its name.
+
+    A verifiable export is checked by `carecircle audit verify --export FILE`, or with nothing but Python and `cryptography`.
+
+    Example: carecircle audit export --to north-hospital.ndjson
+    """
+    said = Said(since, until, provider, patient, actor, kind, code)
+    if format_ is Format.verifiable and said != Said():
+        raise InvalidRequest("A verifiable export is of the whole trail; filters go with --format ndjson, csv or fhir.")
+    if file.exists() and not overwrite:
+        raise InvalidRequest(f"There is a file {file} already; name another, or add --overwrite.")
+    clock = Clock.of(time_zone)
+
+    async def work(desk: Desk) -> dict[str, Any]:
+        wanted = await said.meant(desk, clock)
+        return await _write(desk, file, format_, wanted, output)
+
+    written = at_desk(organization, work)
+    if output is not Output.table:
+        emit_one(written, how=output)
+        return
+    parts = [counted(written["entries"], "entry", "entries")]
+    if format_ is Format.verifiable:
+        parts.append(counted(written["checkpoints"], "checkpoint"))
+        parts.append(f"{written['unsealed']:,} not sealed yet")
+    print(printable(f"{file}: {', '.join(parts)}."))
+    if format_ is Format.verifiable:
+        note(f'Check it with: carecircle audit verify --export {file} --key "$(carecircle audit key)"', output)
+
+
+async def _write(desk: Desk, file: Path, format_: Format, wanted: Filter, how: Output) -> dict[str, Any]:
+    from carecircle.audit import export_service, reading_service
+
+    auditor = desk.circle.auditor
+    with progress("Exporting", how) as told:
+        async with export_service.into_file(file) as out:
+            write = partial(_put, out)
+            if format_ is Format.verifiable:
+                whole = await export_service.export(auditor, write, progress=told)
+                counts = {
+                    "entries": whole.leaves + whole.unsealed,
+                    "checkpoints": whole.checkpoints,
+                    "unsealed": whole.unsealed,
+                }
+            else:
+                if format_ is Format.csv:
+                    out.write(csv.header())
+                render = await _renderer(format_)
+                counts = {"entries": await export_service.export_entries(auditor, write, render, wanted, progress=told)}
+            await desk.read(
+                lambda session: reading_service.record(
+                    session, "audit-exported", wanted, format=format_.value, **counts
+                )
+            )
+    return {"file": str(file), "format": format_.value, **counts}
+
+
+async def _put(out: BinaryIO, block: bytes) -> None:
+    out.write(block)
+
+
+async def _renderer(format_: Format) -> Render:
+    """How the lines of entries are written."""
+    if format_ is Format.ndjson:
+        return lambda lines: "".join(f"{line}\n" for line in lines).encode()
+    if format_ is Format.csv:
+        return lambda lines: csv.lines(shown(json.loads(line)) for line in lines)
+    from carecircle.interop.fhir.audit_event import to_audit_event
+
+    def render(lines: Sequence[str]) -> bytes:
+        events: Iterator[Mapping[str, Any]] = (to_audit_event(json.loads(line)) for line in lines)
+        return "".join(f"{json.dumps(one, ensure_ascii=False, separators=(',', ':'))}\n" for one in events).encode()
+
+    return render
+
+
+@contextmanager
+def progress(what: str, how: Output) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on stderr while the block runs, where somebody sits at a terminal; the callable takes done and total."""
+    err = console(err=True)
+    if how is not Output.table or not err.is_terminal:
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
