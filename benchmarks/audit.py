@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from statistics import median
 
 import asyncpg
+import structlog
 
 from benchmarks.workload import loaded, questions
 from carecircle import Settings, assemble
@@ -168,6 +170,7 @@ def main() -> None:
     if given.seal:
         _seal(given.seal)
         return
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     figures: dict[str, float] = {}
     with loaded() as (settings, at):
         asyncio.run(decide_until(at, given.entries))

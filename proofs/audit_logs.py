@@ -205,7 +205,7 @@ async def clean(settings: Settings, at: Reach, *, logs: int, seed: int, progress
             await _grown(settings, at, scenes, chance)
             organizations += [scene.organization for scene in scenes]
             if progress is not None:
-                progress.write(f"\rclean: {len(organizations)} of {logs} logs")
+                progress.write(f"\rclean: {len(organizations)} of {logs} logs ")
         return await _found(circle, organizations, keys, settings.home / "witness.log")
 
 
@@ -234,7 +234,7 @@ def _new_key(home: Path, batch: int) -> list[str]:
 
 async def _found(circle: CareCircle, organizations: Sequence[UUID], keys: Sequence[str], witness: Path) -> list[str]:
     trusted = [VerifyKey.parse(one) for one in dict.fromkeys(keys)]
-    seen = witness.read_text("utf-8")
+    seen = await asyncio.to_thread(witness.read_text, "utf-8")
     broken, entries, facts, epochs, checkpoints = [], 0, 0, 0, 0
     for organization in organizations:
         one = await verify_online(circle.auditor, trusted, [seen], organization=organization)

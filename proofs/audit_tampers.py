@@ -7,135 +7,15 @@ a range of leaves. Those of `WAITING` are done before the next pass of the seale
 from __future__ import annotations
 
 import json
-import random
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
-from uuid import UUID, uuid4
 
-import asyncpg
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-from carecircle.audit.canonical import COLUMNS, LINE
-from carecircle.audit.facts_service import EDITED, FACTS, MADE_ONCE
-from carecircle.audit.merkle import Nodes
-from carecircle.audit.sealing_key import NAME, SealingKey
-from carecircle.audit.verify import Checkpoint, format_body, leaf_hash
+from carecircle.audit.canonical import COLUMNS
+from carecircle.audit.verify import Checkpoint
 from proofs import audit_behind
 from proofs.audit_flips import flipped
-
-E, L, C, N = (f"carecircle.audit_{name}" for name in ("events", "leaves", "checkpoints", "nodes"))
-
-
-@dataclass(frozen=True)
-class Place:
-    """An entry and where its leaf is, or will be once it is sealed."""
-
-    index: int
-    id: UUID
-    recorded_at: datetime
-    kind: str
-    writer: UUID
-    turn: int
-    last_of_writer: bool
-
-
-@dataclass(frozen=True)
-class Touched:
-    """What a tamper touched. `entry` at `first`, or leaves from `first` to `last`; `row` of a table of facts; or no entry.
-
-    `exact`: the first bad entry that is named must be this one, not a range around it.
-    """
-
-    first: int | None = None
-    entry: UUID | None = None
-    row: tuple[str, UUID] | None = None
-    exact: bool = True
-    quiet: bool = False
-    """Whether nothing but a witness can tell."""
-
-
-@dataclass
-class Trial:
-    """A copy to tamper with: a superuser's connection, and what the trail is."""
-
-    root: asyncpg.Connection
-    app: asyncpg.Connection
-    organization: UUID
-    chance: random.Random
-    key: SealingKey
-    sealed: Sequence[Place]
-    waiting: Sequence[Place]
-    sizes: Sequence[int]
-    closed_until: int
-    """The leaves up to here tell of facts that ended; a fact that is opened again shows that they were cut off."""
-
-    def place(self) -> Place:
-        return self.chance.choice(self.sealed)
-
-    def waits(self, *kinds: str, followed: bool = False) -> Place:
-        """An entry that waits for its seal; `followed` by another of its writer."""
-        return self.chance.choice(
-            [
-                one
-                for one in self.waiting
-                if (not kinds or one.kind in kinds) and not (followed and one.last_of_writer)
-            ]
-        )
-
-    def stranger(self) -> SealingKey:
-        """A key that nobody trusts."""
-        return SealingKey(NAME, Ed25519PrivateKey.from_private_bytes(self.chance.randbytes(32)))
-
-    async def run(self, sql: str, *values: Any) -> None:
-        """A statement in which $1 is the organization. It must touch something."""
-        done = await self.root.execute(sql, self.organization, *values)
-        assert not done.endswith(" 0"), sql
-
-    async def put(self, like: Place, **said: Any) -> UUID:
-        """A row like another, in a transaction of its own, which says so unless told otherwise; its id."""
-        async with self.root.transaction():
-            own = await self.root.fetchrow(
-                "select pg_current_xact_id()::text as xid, pg_current_snapshot()::text as snapshot,"
-                " statement_timestamp()::text as recorded_at"
-            )
-            assert own is not None
-            said = {**own, "id": uuid4(), "writer_id": uuid4(), "writer_turn": 1, **said}
-            await self.run(
-                f"insert into {E} select (jsonb_populate_record(e, $3::jsonb)).* from {E} e"
-                " where organization_id = $1 and id = $2",
-                like.id, json.dumps(said, default=str),
-            )  # fmt: skip
-        return UUID(str(said["id"]))
-
-    async def rebuilt(self) -> dict[int, bytes]:
-        """Complete subtrees written anew as the leaves are; the root of every size."""
-        rows = await self.root.fetch(
-            f"select leaf_hash from {L} where organization_id = $1 order by leaf_index", self.organization
-        )
-        tree, nodes, roots = Nodes(), list[tuple[int, int, bytes]](), dict[int, bytes]()
-        for (one,) in rows:
-            nodes += tree.append(one)
-            roots[tree.size] = tree.root()
-        await self.root.execute(f"delete from {N} where organization_id = $1", self.organization)
-        await self.root.executemany(
-            f"insert into {N} values ($1, 1, $2, $3, $4)", [(self.organization, *node) for node in nodes]
-        )
-        return roots
-
-    async def sign(self, key: SealingKey, size: int, root: bytes, *, stored: int | None = None) -> None:
-        """Write a checkpoint anew, or turn the one that is `stored` into one of another size."""
-        old = stored or size
-        at = await self.root.fetchval(
-            f"select signed_at from {C} where organization_id = $1 and tree_size = $2", self.organization, old
-        )
-        await self.run(
-            f"update {C} set tree_size = $3, root_hash = $4, note = $5 where organization_id = $1 and tree_size = $2",
-            old, size, root, key.sign(format_body(self.organization, 1, size, root, at)),
-        )  # fmt: skip
-
+from proofs.audit_trial import C, E, L, Touched, Trial
 
 Tamper = Callable[[Trial], Awaitable[Touched]]
 
@@ -221,7 +101,7 @@ async def called_retired(t: Trial) -> Touched:
 async def row_duplicated(t: Trial) -> Touched:
     one = t.place()
     at = await t.root.fetchval("select ($1::timestamptz + interval '1 second')::text", one.recorded_at)
-    xid = {"xid": str(xid)} if (xid := await _xid(t, one)) and t.chance.random() < 0.5 else {}
+    xid = {"xid": str(xid)} if (xid := await t.xid(one)) and t.chance.random() < 0.5 else {}
     await t.put(one, id=one.id, writer_id=one.writer, writer_turn=one.turn, recorded_at=at, **xid)
     return Touched(entry=one.id)
 
@@ -270,7 +150,7 @@ async def leaves_swapped(t: Trial) -> Touched:
 async def replaced_consistently(t: Trial) -> Touched:
     """An entry and its leaf, and the subtrees above it."""
     one = t.place()
-    await _rewrite(t, one)
+    await t.rewrite(one)
     await t.rebuilt()
     return Touched(one.index, exact=False)
 
@@ -278,7 +158,7 @@ async def replaced_consistently(t: Trial) -> Touched:
 async def fork(t: Trial) -> Touched:
     """An entry, its leaf, the tree and every checkpoint over it, signed with the true key."""
     one = t.chance.choice([place for place in t.sealed if place.kind in ("decision", "listing", "reading", "refusal")])
-    await _rewrite(t, one)
+    await t.rewrite(one)
     roots = await t.rebuilt()
     for size in t.sizes:
         if size > one.index:
@@ -295,45 +175,46 @@ async def slipped_in_with_its_leaf(t: Trial) -> Touched:
     await t.run(
         f"update {L} set leaf_index = leaf_index - 1000000 where organization_id = $1 and leaf_index >= $2", 1000000
     )
-    await _leaf(t, one.index, new)
+    await t.leaf(one.index, new)
     await t.rebuilt()
     return Touched(one.index, exact=False)
 
 
 async def appended_with_its_leaf(t: Trial) -> Touched:
     new = await t.put(t.place())
-    await _leaf(t, len(t.sealed), new)
+    await t.leaf(len(t.sealed), new)
     return Touched(len(t.sealed))
 
 
 async def tail_cut(t: Trial) -> Touched:
     """Down to an earlier checkpoint that is genuine."""
     size = t.chance.choice(t.sizes[:-1])
-    await _cut(t, size)
+    await t.cut(size)
     await t.run(f"delete from {C} where organization_id = $1 and tree_size > $2", size)
-    return Touched(size, exact=False, quiet=size >= t.closed_until)
+    return Touched(size, exact=False, gone=True, quiet=size >= t.closed_until)
 
 
 async def tail_cut_and_signed_by_another(t: Trial) -> Touched:
     """To anywhere, under a root that is right and signed with a key of one's own."""
     size = t.chance.randrange(1, len(t.sealed) - 1)
-    await _cut(t, size)
+    await t.cut(size)
     roots = await t.rebuilt()
     await t.run(f"delete from {C} where organization_id = $1 and tree_size between $2 and $3", size, len(t.sealed) - 1)
     await t.sign(t.stranger(), size, roots[size], stored=len(t.sealed))
-    return Touched(size, exact=False)
+    # Nobody signed for what lies after the last checkpoint that is left.
+    return Touched(max((one for one in t.sizes if one < size), default=0), exact=False, gone=True)
 
 
 async def tail_cut_below_the_checkpoint(t: Trial) -> Touched:
     size = t.chance.randrange(t.sizes[-2], len(t.sealed))
-    await _cut(t, size)
-    return Touched(size, exact=False)
+    await t.cut(size)
+    return Touched(size, exact=False, gone=True)
 
 
 async def everything_cut(t: Trial) -> Touched:
-    await _cut(t, 0)
+    await t.cut(0)
     await t.run(f"delete from {C} where organization_id = $1")
-    return Touched(0, exact=False)
+    return Touched(0, exact=False, gone=True)
 
 
 async def checkpoint_signed_by_another(t: Trial) -> Touched:
@@ -354,7 +235,9 @@ async def checkpoint_says_another(t: Trial, what: str) -> Touched:
     """Its note tells another size or root under the old signature, or its row (`column`) other than its note."""
     size = t.chance.choice(t.sizes)
     note = Checkpoint.parse(
-        await t.root.fetchval(f"select note from {C} where organization_id = $1 and tree_size = $2", t.organization, size)
+        await t.root.fetchval(
+            f"select note from {C} where organization_id = $1 and tree_size = $2", t.organization, size
+        )
     )
     if what in ("size", "root"):
         other = note._replace(size=size + 1) if what == "size" else note._replace(root=t.chance.randbytes(32))
@@ -375,7 +258,7 @@ async def waiting_edited(t: Trial, *kinds: str) -> Touched:
 async def waiting_deleted(t: Trial) -> Touched:
     one = t.waits(followed=True)
     await t.run(f"delete from {E} where organization_id = $1 and id = $2", one.id)
-    return Touched(one.index, exact=False)
+    return Touched(one.index, exact=False, gone=True)
 
 
 async def waiting_rewritten(t: Trial) -> Touched:
@@ -390,7 +273,7 @@ async def waiting_rewritten(t: Trial) -> Touched:
             f" lateral jsonb_populate_record(null::{E}, to_jsonb(g)) e",
             one.id, json.dumps(said),
         )  # fmt: skip
-    return Touched(one.index, one.id, exact=False)
+    return Touched(one.index, one.id, exact=False, gone=True)
 
 
 async def waiting_renumbered(t: Trial) -> Touched:
@@ -415,7 +298,7 @@ async def inserted(t: Trial, kind: str, mark: str) -> Touched:
 async def put_behind_the_cursor(t: Trial, at: str) -> Touched:
     """An entry of a transaction whose entries are sealed already, so that it never is; recorded long ago, or yet to come."""
     one = t.place()
-    said = {"xid": await _xid(t, one), "recorded_at": await t.root.fetchval(f"select ({at})::text")}
+    said = {"xid": await t.xid(one), "recorded_at": await t.root.fetchval(f"select ({at})::text")}
     return Touched(entry=await t.put(one, **said, mark="\\x" + t.chance.randbytes(8).hex()))
 
 
@@ -424,59 +307,14 @@ async def fact_forged(t: Trial, forge: audit_behind.Forge) -> Touched:
 
 
 async def fact_forged_in_a_wider_window(t: Trial, what: str) -> Touched:
-    """A fact in the name of an entry; and the checkpoint over that, whose row says when it was sealed, rewritten to fit."""
-    done = await fact_forged(t, audit_behind.forged_transaction)
+    """A fact in the name of an entry; and the rows of checkpoints, which say when that was sealed, rewritten to fit."""
+    await fact_forged(t, audit_behind.forged_transaction)
     await t.run(f"update {C} set {what} where organization_id = $1")
-    return done
-
-
-async def _xid(t: Trial, one: Place) -> str:
-    found: str = await t.root.fetchval(
-        f"select xid::text from {E} where organization_id = $1 and id = $2", t.organization, one.id
-    )
-    return found
-
-
-async def _leaf(t: Trial, index: int, own: UUID) -> None:
-    line = await _line(t, own)
-    await t.run(
-        f"insert into {L} select $1, 1, $3, $2, recorded_at, $4 from {E} where organization_id = $1 and id = $2",
-        own, index, leaf_hash(line.encode()),
-    )  # fmt: skip
-
-
-async def _rewrite(t: Trial, one: Place) -> None:
-    await t.run(
-        f"update {E} set patient_id = gen_random_uuid(), allowed = not allowed where organization_id = $1 and id = $2",
-        one.id,
-    )
-    line = await _line(t, one.id)
-    await t.run(f"update {L} set leaf_hash = $3 where organization_id = $1 and entry_id = $2",
-                one.id, leaf_hash(line.encode()))  # fmt: skip
-
-
-async def _line(t: Trial, own: UUID) -> str:
-    line: str = await t.root.fetchval(
-        f"select {LINE} from {E} e where organization_id = $1 and id = $2", t.organization, own
-    )
-    return line
-
-
-async def _cut(t: Trial, size: int) -> None:
-    """Entries, leaves and subtrees from there on, and every fact that those entries made."""
-    gone = [one.id for one in t.sealed[size:]]
-    for table in (*FACTS, *MADE_ONCE, *EDITED):
-        await t.root.execute(
-            f"delete from carecircle.{table} where organization_id = $1 and entry_id = any ($2)", t.organization, gone
-        )
-    await t.run(f"delete from {E} where organization_id = $1 and id = any ($2)", gone)
-    await t.run(f"delete from {L} where organization_id = $1 and leaf_index >= $2", size)
-    await t.root.execute(
-        f"delete from {N} where organization_id = $1 and (node_index + 1) * 256 ^ level > $2", t.organization, size
-    )
+    return Touched()
 
 
 COLUMN_FLIPS: dict[str, Tamper] = {f"bit flip: {name}": partial(column_flipped, column=name) for name in COLUMNS}
+OPEN_WINDOW = "snapshot_xmax = (snapshot_xmax::text::bigint + 1000000000)::text::xid8"
 SEALED: dict[str, Tamper] = {
     "entry deleted": entry_deleted,
     "two entries swapped": entries_swapped,
@@ -502,8 +340,11 @@ SEALED: dict[str, Tamper] = {
     "checkpoint's root changed": partial(checkpoint_says_another, what="root"),
     "checkpoint's row: size": partial(checkpoint_says_another, what="tree_size = tree_size - 1"),
     "checkpoint's row: root": partial(checkpoint_says_another, what="root_hash = sha256(root_hash)"),
+    "fact in another's transaction": partial(fact_forged, forge=audit_behind.forged_transaction),
+    "closing in another's transaction": partial(fact_forged, forge=audit_behind.forged_closing),
+    "the same, sealed-until moved": partial(fact_forged_in_a_wider_window, what=OPEN_WINDOW),
+    "the same, as if restored": partial(fact_forged_in_a_wider_window, what="system_id = system_id + 1"),
 }
-OPEN_WINDOW = "snapshot_xmax = (snapshot_xmax::text::bigint + 1000000000)::text::xid8"
 WAITING: dict[str, Tamper] = {
     "unsealed decision edited": lambda t: waiting_edited(t, "decision", "listing"),
     "unsealed other entry edited": lambda t: waiting_edited(t, "change", "refusal", "reading"),
@@ -519,8 +360,4 @@ WAITING: dict[str, Tamper] = {
     "inserted there, of a time to come": partial(put_behind_the_cursor, at="statement_timestamp() + interval '40 days'"),
     "fact names another's entry": partial(fact_forged, forge=audit_behind.borrowed_entry),
     "closing names another's entry": partial(fact_forged, forge=audit_behind.closed_by_anothers),
-    "fact in another's transaction": partial(fact_forged, forge=audit_behind.forged_transaction),
-    "closing in another's transaction": partial(fact_forged, forge=audit_behind.forged_closing),
-    "the same, sealed-until moved": partial(fact_forged_in_a_wider_window, what=OPEN_WINDOW),
-    "the same, as if restored": partial(fact_forged_in_a_wider_window, what="system_id = system_id + 1"),
 }  # fmt: skip

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,7 +31,7 @@ from carecircle.audit.online_service import Found, verify_online
 from carecircle.audit.sealing import seal_once
 from carecircle.audit.sealing_key import FILE as KEY_FILE
 from carecircle.audit.sealing_key import SealingKey
-from carecircle.audit.verify import VerifyKey
+from carecircle.audit.verify import VerifyKey, Where
 from carecircle.audit.witness import FILE as WITNESS
 from carecircle.audit.witness import PUBLISHED
 from carecircle.cli import exits
@@ -40,12 +40,17 @@ from carecircle.database.session import open_engine, transaction
 from carecircle.errors.audit import NotAsSealed
 from carecircle.identifiers import to_text
 from proofs.audit_logs import Scene, happen, opened
-from proofs.audit_tampers import COLUMN_FLIPS, SEALED, WAITING, Place, Tamper, Touched, Trial
+from proofs.audit_tampers import COLUMN_FLIPS, SEALED, WAITING, Tamper
+from proofs.audit_trial import Place, Touched, Trial
 
 ROUNDS, STEPS_OF_A_ROUND = 16, 16
 QUIET_ROUNDS = 6
-WAITING_STEPS = 60
-PROCESSES = ("deleted", "tail cut to a genuine checkpoint", "fork, signed with the true key", "fact in another's transaction")
+PROCESSES = (
+    "entry deleted",
+    "tail cut to a genuine checkpoint",
+    "fork, signed with the true key",
+    "fact in another's transaction",
+)
 PLACES = """
   select row_number() over (order by e.xid, e.id) - 1 as index, e.id, e.recorded_at, e.kind, e.writer_id, e.writer_turn,
     e.writer_turn = max(e.writer_turn) over (partition by e.writer_id) as last
@@ -111,7 +116,7 @@ async def make_trail(
     there = _in(at, waiting)
     async with assemble(settings, there) as circle:
         more = Scene(circle, scene.organization, scene.chance, scene.providers, scene.patients, closing=True)
-        await happen(more, WAITING_STEPS)
+        await happen(more, 4 * steps)
     everything, _, _, _ = await _told(there, scene.organization)
     return Trail(
         settings, at, scene.organization, base, waiting, own.vkeys(), before, everything[len(before) :], sizes, closed
@@ -133,23 +138,25 @@ async def _told(at: Reach, organization: UUID) -> tuple[list[Place], int, list[i
 
 
 async def tampers(
-    settings: Settings, at: Reach, *, count: int, seed: int, progress: TextIO | None = None, trail: Trail | None = None
-) -> list[str]:
+    settings: Settings, at: Reach, *, count: int, seed: int, progress: TextIO | None = None, trail: Trail | None = None,
+    kinds: Sequence[str] = (*COLUMN_FLIPS, *SEALED, *WAITING), processes: Collection[str] = PROCESSES,
+) -> list[str]:  # fmt: skip
     """Claims that do not hold: every tamper is found, and its entry named; clean copies have no findings."""
     trail = trail or await make_trail(settings, at, seed=seed)
     print(
         f"tampers: {len(trail.sealed)} entries of {len({one.writer for one in trail.sealed})} writers under"
         f" {len(trail.sizes)} checkpoints, {len(trail.waiting)} more wait; drawn from --seed {seed}", flush=True,
     )  # fmt: skip
-    tally, kinds = Tally(), [*COLUMN_FLIPS, *SEALED, *WAITING]
+    tally = Tally()
     order = kinds if count >= len(kinds) else random.Random(seed).sample(kinds, count)
     queue = iter([("", 0), ("waiting", 0), *((order[number % len(order)], number) for number in range(count))])
 
     async def work() -> None:
         for kind, number in queue:
-            await _tried(trail, kind, random.Random(f"{seed}/{number}"), tally)
+            process = kind in processes and not tally.tried[kind]
+            await _tried(trail, kind, random.Random(f"{seed}/{number}"), tally, process=process)
             if progress is not None:
-                progress.write(f"\rtampers: {tally.tried.total()} of {count}")
+                progress.write(f"\rtampers: {tally.tried.total()} of {count} ")
 
     await asyncio.gather(work(), work())
     tally.broken += await _proofs_refused(trail)
@@ -157,24 +164,25 @@ async def tampers(
     return tally.broken
 
 
-async def _tried(trail: Trail, kind: str, chance: random.Random, tally: Tally) -> None:
-    """One tamper on a copy; without a kind, a clean copy."""
+async def _tried(trail: Trail, kind: str, chance: random.Random, tally: Tally, *, process: bool) -> None:
+    """One tamper on a copy, which a `process` verifies as well; of a kind that is none, a clean copy."""
     waits = kind in WAITING or kind == "waiting"
     tamper: Tamper | None = {**COLUMN_FLIPS, **SEALED, **WAITING}.get(kind)
     async with _copy(trail, waits=waits) as (there, settings):
         touched = Touched() if tamper is None else await _done(trail, there, tamper, chance)
         if waits:
+            await _all_before_ended(there)
             await seal_once(settings, there)
         found = await _verified(trail, there, settings.home / WITNESS)
         if tamper is None:
             tally.broken += [f"clean copy: {one}" for one in (*found.verdict.findings, *found.facts.strays)]
             return
         tally.tried[kind] += 1
-        _judge(kind, touched, found, tally)
+        judge(kind, touched, found, tally)
         if touched.quiet:
             tally.quiet[kind] += 1
             tally.missed_unwitnessed[kind] += (await _verified(trail, there, None)).ok
-        if kind in PROCESSES and tally.tried[kind] == 1:
+        if process:
             tally.broken += await asyncio.to_thread(_as_a_process, trail, there, settings, kind)
 
 
@@ -186,25 +194,42 @@ async def _done(trail: Trail, there: Reach, tamper: Tamper, chance: random.Rando
         await app.execute(f"set carecircle.organization_id = '{trail.organization}'")
         key = SealingKey.open(trail.settings.home)
         return await tamper(
-            Trial(root, app, trail.organization, chance, key, trail.sealed, trail.waiting, trail.sizes, trail.closed_until)
+            Trial(
+                root, app, trail.organization, chance, key, trail.sealed, trail.waiting, trail.sizes, trail.closed_until
+            )
         )
     finally:
         await root.close()
         await app.close()
 
 
+async def _all_before_ended(there: Reach) -> None:
+    """Until no transaction runs that began before now, in another copy either: the sealer waits for those."""
+    root = await asyncpg.connect(dsn(there.admin))
+    try:
+        now = await root.fetchval("select pg_current_xact_id()::text::bigint")
+        for _ in range(3000):
+            if await root.fetchval("select pg_snapshot_xmin(pg_current_snapshot())::text::bigint") > now:
+                break
+            await asyncio.sleep(0.01)
+    finally:
+        await root.close()
+
+
 async def _verified(trail: Trail, there: Reach, witness: Path | None) -> Found:
     auditor = open_engine(there, role="auditor", connections=1)
     try:
-        witnessed = [witness.read_text("utf-8")] if witness is not None else []
+        witnessed = [await asyncio.to_thread(witness.read_text, "utf-8")] if witness is not None else []
         return await verify_online(auditor, trail.keys, witnessed, organization=trail.organization)
     finally:
         await auditor.dispose()
 
 
-def _judge(kind: str, touched: Touched, found: Found, tally: Tally) -> None:
+def judge(kind: str, touched: Touched, found: Found, tally: Tally) -> None:
     bad = found.verdict.first_bad
-    tally.codes[kind].update({one.code for one in (*found.verdict.findings, *found.facts.strays)})
+    tally.codes[kind].update(
+        {one.code for one in found.verdict.findings} | {stray.code for stray in found.facts.strays}
+    )
     tally.found[kind] += not found.ok
     if found.ok:
         tally.broken.append(f"not found: {kind}: {touched}")
@@ -217,12 +242,17 @@ def _judge(kind: str, touched: Touched, found: Found, tally: Tally) -> None:
         where = bad.where if bad is not None else None
         named = where is not None and touched.entry is not None and where.entry == to_text(touched.entry)
         exactly = named or (where is not None and where.first == where.last == touched.first)
-        around = where is not None and where.first is not None and where.last is not None and touched.first is not None
-        within = exactly or (around and where.first <= touched.first <= where.last)  # type: ignore[operator,union-attr]
+        within = exactly or _around(where, touched)
     tally.exactly[kind] += exactly
     tally.within[kind] += within and not exactly
     if not (exactly if touched.exact else within):
         tally.broken.append(f"not named: {kind}: {touched}, but: {bad}")
+
+
+def _around(where: Where | None, touched: Touched) -> bool:
+    if where is None or where.first is None or where.last is None or touched.first is None:
+        return False
+    return where.first <= touched.first <= where.last + touched.gone
 
 
 def _as_a_process(trail: Trail, there: Reach, settings: Settings, kind: str) -> list[str]:
@@ -283,7 +313,9 @@ async def _copy(trail: Trail, *, waits: bool) -> AsyncIterator[tuple[Reach, Sett
 
 
 async def _administer(at: Reach, statement: str) -> None:
-    connection = await asyncpg.connect(dsn(at.admin.set(database="postgres")) if "database" in statement else dsn(at.admin))
+    connection = await asyncpg.connect(
+        dsn(at.admin.set(database="postgres")) if "database" in statement else dsn(at.admin)
+    )
     try:
         await connection.execute(statement)
     finally:
@@ -311,7 +343,9 @@ def _show(tally: Tally) -> None:
         f" {tally.exactly.total()} named exactly, {tally.within.total()} within a range", flush=True,
     )  # fmt: skip
     for kind, tried in tally.quiet.items():
-        print(f"control: without the witness, {tally.missed_unwitnessed[kind]} of {tried} are missed: {kind}", flush=True)
+        print(
+            f"control: without the witness, {tally.missed_unwitnessed[kind]} of {tried} are missed: {kind}", flush=True
+        )
     if missed < quiet:
         tally.broken.append("control: a tail cut or a fork was found without the witness, so it proves nothing")
 

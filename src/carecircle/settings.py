@@ -65,7 +65,9 @@ class Settings(BaseSettings):
         description="The file to which checkpoints are added, best on another machine's disk; off for none. Without it,"
         " witness.log in CARECIRCLE_HOME.",
     )
-    witness_url: str | None = Field(default=None, description="Where checkpoints are posted, signed: https://host/path.")
+    witness_url: str | None = Field(
+        default=None, description="Where checkpoints are posted, signed: https://host/path."
+    )
     witness_secret: SecretStr | None = Field(
         default=None, description="What those are signed with; without it, the secret of the webhook."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -85,10 +86,10 @@ def plan(at: Reach, statement: str, *, without: str = "") -> Plan:
     return asyncio.run(planned(at, statement, without=without))
 
 
-@pytest.fixture(scope="module")
-def crowded(server: EmbeddedServer, home: Path) -> Iterator[Reach]:
-    """A database of its own with a crowd in it."""
-    name = f"crowd_{uuid4().hex}"
+@contextmanager
+def database_apart(server: EmbeddedServer, home: Path) -> Iterator[Reach]:
+    """A database of its own: what other tests leave in theirs, and what is learnt about it, changes plans."""
+    name = f"apart_{uuid4().hex}"
 
     async def administer(statement: str) -> None:
         connection = await asyncpg.connect(dsn(socket_reach(server, home).admin))
@@ -98,15 +99,28 @@ def crowded(server: EmbeddedServer, home: Path) -> Iterator[Reach]:
     asyncio.run(administer(f"create database {name} template template0"))
     at = socket_reach(server, home, name)
     migrate.upgrade(at)
-    asyncio.run(crowd(at))
     yield at
     asyncio.run(administer(f"drop database {name} with (force)"))
 
 
+@pytest.fixture(scope="module")
+def empty(server: EmbeddedServer, home: Path) -> Iterator[Reach]:
+    with database_apart(server, home) as at:
+        yield at
+
+
+@pytest.fixture(scope="module")
+def crowded(server: EmbeddedServer, home: Path) -> Iterator[Reach]:
+    """One with a crowd in it."""
+    with database_apart(server, home) as at:
+        asyncio.run(crowd(at))
+        yield at
+
+
 @pytest.mark.parametrize("alone", [True, False])
 @pytest.mark.parametrize("clocks", ["now", "as-of"])
-def test_a_check_reads_one_patients_rows(migrated: Reach, clocks: decide.Clocks, alone: bool) -> None:
-    found = plan(migrated, decide.statement(decide.Form(clocks), alone=alone))
+def test_a_check_reads_one_patients_rows(empty: Reach, clocks: decide.Clocks, alone: bool) -> None:
+    found = plan(empty, decide.statement(decide.Form(clocks), alone=alone))
     assert found.indexes >= CIRCLE
     assert found.misled == set()
     assert found.whole_tables == []
@@ -142,15 +156,15 @@ def test_a_patients_list_reads_who_covers_those_around_them(crowded: Reach, as_o
     assert found.whole_tables == []
 
 
-def test_a_providers_list_reads_no_constraints_index(migrated: Reach) -> None:
+def test_a_providers_list_reads_no_constraints_index(empty: Reach) -> None:
     # With as few rows as tests make, any index that starts with the organization is as good as the panel's.
-    found = plan(migrated, listing.statement("patients", as_of=False, believed=False))
+    found = plan(empty, listing.statement("patients", as_of=False, believed=False))
     assert found.indexes
     assert not {name for name in found.misled if name.endswith("_at_a_time")}
 
 
-def test_a_patients_list_reads_that_patients_rows(migrated: Reach) -> None:
-    found = plan(migrated, listing.statement("providers", as_of=False, believed=False))
+def test_a_patients_list_reads_that_patients_rows(empty: Reach) -> None:
+    found = plan(empty, listing.statement("providers", as_of=False, believed=False))
     assert found.indexes >= CIRCLE
     assert found.misled == set()
 

@@ -165,9 +165,9 @@ def test_verify_where_the_trail_lies(carecircle: Command) -> None:
 
 @pytest.mark.usefixtures("seal")
 def test_an_entry_is_proved_to_who_has_only_the_key(carecircle: Command, tmp_path: Path) -> None:
-    entry = carecircle("audit", "search", "--code", "organization-registered", "--limit", "1", "-o", "json").json["entries"][
-        0
-    ]["id"]
+    entry = carecircle("audit", "search", "--code", "organization-registered", "--limit", "1", "-o", "json").json[
+        "entries"
+    ][0]["id"]
     file, line = tmp_path / "x.tlog-proof", tmp_path / "line"
     file.write_text(carecircle("audit", "proof", entry).out)
     key = carecircle("audit", "key").out.split()[0]

@@ -33,8 +33,9 @@ ASK: frozenset[Permission] = frozenset({"ask"})
 class Caller:
     """Who holds a believed token: the organization it is for, the actor, its end in Unix seconds, and what it permits.
 
-    Everybody may ask; what a token permits beyond that, `change` or `audit`, is named in it. `signed_in_at` is when the person behind
-    it last signed in, in UTC; None where the token does not say. `token` tells this token from others and lets nobody in.
+    Everybody may ask; what a token permits beyond that, `change` or `audit`, is named in it. `signed_in_at` is when the
+    person behind it last signed in, in UTC; None where the token does not say. `token` tells this token from others and
+    lets nobody in.
     """
 
     organization_id: OrganizationId

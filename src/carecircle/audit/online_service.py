@@ -14,9 +14,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from carecircle.actor import organization_of
-from carecircle.audit.export_service import export
+from carecircle.audit.export_service import export, snapshot
 from carecircle.audit.facts_service import Compared, compare
-from carecircle.audit.verify import Finding, Verdict, VerifyKey, verify
+from carecircle.audit.verify import Finding, Verdict, VerifyKey, Where, verify
 from carecircle.database.constraints import DRIVER_ERRORS, translate
 from carecircle.database.reach import Reach
 from carecircle.database.roles import open_connection
@@ -24,6 +24,14 @@ from carecircle.identifiers import OrganizationId, parse_id
 
 NOT_OURS = ("unmarked", "altered-before-sealing", "entry-altered", "entry-added")
 """Findings about an entry that nobody may rest on."""
+# The verdict is about the notes; these rows say beside them what the sealer and the comparison of facts go by.
+_UNLIKE_THEIR_NOTES = r"""
+    select c.epoch, c.tree_size from carecircle.audit_checkpoints c
+    where c.organization_id = $1 and (
+      not starts_with(c.note, concat('carecircle/', c.organization_id, '/', c.epoch, e'\n', c.tree_size, e'\n',
+        encode(c.root_hash, 'base64'), e'\n'))
+      or substring(c.note from '\ncluster ([0-9 -]+)\n') <> concat(c.system_id, ' ', c.snapshot_xmax))
+    order by c.epoch, c.tree_size"""
 _BLOCKS = 64
 _SWITCH = 0.001
 
@@ -59,6 +67,10 @@ async def verify_online(
     """
     tenant = organization_of(organization)
     verdict = await _streamed(auditor, tenant, tuple(keys), tuple(witnessed), progress)
+    async with snapshot(auditor, tenant) as connection:
+        for row in await connection.fetch(_UNLIKE_THEIR_NOTES, UUID(bytes=tenant.bytes)):
+            said = f"The row of the checkpoint of {row['tree_size']} leaves says other than its note."
+            verdict.add(Finding("checkpoint-unsigned", said, Where(row["epoch"])))
     facts = await compare(auditor, doubted=set(_doubted(verdict.findings)), organization=tenant)
     return Found(verdict, facts)
 

@@ -15,7 +15,7 @@ from carecircle.audit.export_service import snapshot
 from carecircle.audit.reading_service import record
 from carecircle.audit.search import Filter
 from carecircle.audit.tlog_proof import TlogProof
-from carecircle.audit.verify import ALTERED, UNMARKED, Checkpoint, leaf_hash
+from carecircle.audit.verify import ALTERED, UNMARKED, Checkpoint, leaf_hash, root_of_inclusion
 from carecircle.errors.audit import EntryNotFound, NotAsSealed, NotSealedYet
 from carecircle.identifiers import to_text
 
@@ -80,6 +80,8 @@ async def prove(
         path = tuple(merkle.path(index, checkpoint.size, stored))
     except KeyError:
         raise NotAsSealed("A part of the stored tree is missing; run: carecircle audit verify.") from None
+    if root_of_inclusion(leaf["leaf_hash"], index, checkpoint.size, path) != checkpoint.root:
+        raise NotAsSealed("The stored tree is not the one that was signed; run: carecircle audit verify.")
     about = json.loads(line)
     patient, provider = (None if about[name] is None else UUID(about[name]) for name in ("patient_id", "provider_id"))
     seen = Filter(provider_id=provider, patient_ids=(patient,) if patient else None)

@@ -242,7 +242,9 @@ class Sealer:
 
     def _checkpoint(self, trail: Trail, fresh: Fresh, last_xid: int, last_entry: UUID, system: int) -> Sealed:
         size, root = trail.tree.size, trail.tree.root()
-        note = self._key.get().sign(format_body(fresh.organization, trail.epoch, size, root, fresh.now, trail.after))
+        body = format_body(fresh.organization, trail.epoch, size, root, fresh.now, trail.after)
+        # By these facts are compared with their entries: who owns the database must not be able to move them.
+        note = self._key.get().sign(f"{body}cluster {system} {fresh.xmax}\n")
         head = Head(fresh.organization, trail.epoch, size, root, last_xid, last_entry, system, note)
         return Sealed(head, fresh.xmax, fresh.now)
 

@@ -120,7 +120,11 @@ async def _write(desk: Desk, file: Path, format_: Format, wanted: Filter, how: O
                 counts = {"entries": await export_service.export_entries(auditor, write, render, wanted, progress=told)}
             await desk.read(
                 lambda session: reading_service.record(
-                    session, "audit-exported", wanted, format=format_.value, **counts
+                    session,
+                    "audit-exported",
+                    wanted,
+                    format=format_.value,
+                    **counts,  # type: ignore[arg-type]  # counts, by their names
                 )
             )
     return {"file": str(file), "format": format_.value, **counts}

@@ -58,9 +58,9 @@ def volume_line(settings: Settings, data: Path | None) -> Line:
     if settings.volume_encrypted:
         return Line("volume", "ok", "An operator has said that the database's volume is encrypted.")
     why = (
-        "it cannot be told from here whether its volume is"
+        "nobody here can tell whether the database's volume is"
         if known is None
-        else "its volume is not, as far as can be told"
+        else "the volume is not either, as far as can be told"
     )
     finding = f"{NOT_ENCRYPTED}, and {why}."
     return Line("volume", "warn", finding, "Encrypt the volume, then say so: CARECIRCLE_VOLUME_ENCRYPTED=yes.")

@@ -69,7 +69,8 @@ def require_free(host: str, port: int) -> None:
 def token(
     hours: Annotated[float, typer.Option(min=0.01, max=24 * 31, help="How long it is believed.")] = 8,
     may: Annotated[
-        Permission, typer.Option("--may", help="What it permits: to ask; beside that, to change things, or to read the audit.")
+        Permission,
+        typer.Option("--may", help="What it permits: to ask; beside that, to change things, or to read the audit."),
     ] = Permission.ask,
     provider: Annotated[
         str | None, typer.Option("--as", metavar="PROVIDER", help="Whose token it is: a person who signs in now.")

@@ -53,7 +53,8 @@ async def make_roles(reach: Reach) -> None:
             await connection.execute(f"grant connect, create, temporary on database {database} to carecircle_owner")
             await connection.execute(
                 f"grant connect on database {database}"
-                " to carecircle_app, carecircle_decider, carecircle_sealer, carecircle_auditor, carecircle_notifier, carecircle_keeper"
+                " to carecircle_app, carecircle_decider, carecircle_sealer, carecircle_auditor, carecircle_notifier,"
+                " carecircle_keeper"
             )
     finally:
         await connection.close()

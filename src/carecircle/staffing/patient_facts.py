@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from carecircle.assignments.tables import PatientAssignment
+from carecircle.audit.holds_tables import LegalHold
 from carecircle.care_teams.tables import CareTeamPatient
 from carecircle.coverage.tables import CoverageArrangement
 from carecircle.database.facts import Fact
@@ -50,5 +51,5 @@ PATIENT_FACTS: tuple[AboutPatient, ...] = (
     RELATED,
     BROKEN_GLASS,
 )
-# What says that two patients are one is about both, and stays as it was said.
-STAYS = (PatientMerge,)
+# What says that two patients are one is about both, and a hold on entries looks through merges by itself: they stay.
+STAYS = (PatientMerge, LegalHold)

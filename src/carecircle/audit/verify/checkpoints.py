@@ -45,9 +45,12 @@ class Checkpoints:
             one = Checkpoint("", epoch.size, b"")
         if not believed(one, self.keys) or one.log != (self.organization, epoch.number):
             self.report.find("checkpoint-unsigned", None, None, None, one.size)
+            epoch.missed.add(one.size)
             return
         self.report.verdict.newest = one
         self._cite(one)
+        if one.previous and one.previous not in epoch.signed:
+            epoch.named.setdefault(one.previous, self.report.where(one.previous - 1))
         if epoch.signed.setdefault(one.size, one.root) != one.root:
             self.report.find("fork", epoch.agreed, one.size - 1, None, one.size, "both are in this log")
         elif epoch.size != one.size:
@@ -74,6 +77,11 @@ class Checkpoints:
         signed = max(epoch.signed, default=0)
         if epoch.size - max(epoch.shift, 0) > signed:
             self.report.find("checkpoint-missing", signed, epoch.size - 1, None, "that covers these leaves")
+        for size, where in epoch.named.items():
+            # One that stands later is out of its place, as where the leaf that it follows is not here.
+            if size not in epoch.signed and size not in epoch.missed and not self.month:
+                epoch.missed.add(size)
+                self.report.find_at("checkpoint-missing", where, f"of {size} leaves, which the next one names")
         self.witnesses.compare(epoch)
 
     def _cite(self, one: Checkpoint) -> None:

@@ -46,7 +46,7 @@ class Where(NamedTuple):
     def __str__(self) -> str:
         place = f"index {self.first}" if self.first == self.last else f"between index {self.first} and {self.last}"
         if self.first is None:
-            place = f"line {self.line}"
+            place = f"line {self.line}" if self.line else "no leaf"
         return (f"epoch {self.epoch}, " if self.epoch > 1 else "") + place + (f", {self.entry}" if self.entry else "")
 
 

@@ -8,7 +8,8 @@ from hashlib import sha256
 
 from .checkpoints import Checkpoints
 from .finding import Report
-from .line import Header, head_of, object_of, retired, tail
+from .line import MONTH, Header, head_of, natural, object_of, retired, tail
+from .months import RECORD, Months
 from .tree import ALTERED, UNMARKED, leaf_hash
 from .turns import Turns
 
@@ -21,7 +22,7 @@ class Leaves:
     ) -> None:
         self.report, self.checkpoints, self.turns, self.month = report, checkpoints, turns, month
         self.opening_xid, self.head = header.opening_xid, head_of(header.organization)
-        self.young: set[str] = set()
+        self.months = Months(report)
 
     def take(self, line: bytes) -> bool:
         """Take in the next line; whether it is that of a leaf."""
@@ -38,6 +39,9 @@ class Leaves:
         else:
             name, turn, xid = told.groups()
             self.turns.take(name, int(turn), xid, index, entry_id)
+            if RECORD in entry:
+                self.months.record(entry)
+        self.months.of_entries.add(entry[MONTH])
         epoch.grow(claimed)
         return True
 
@@ -58,28 +62,42 @@ class Leaves:
         """An entry that differs from its leaf, or does not say its writer and turn."""
         report, epoch = self.report, self.checkpoints.epoch
         index = epoch.size
-        self.turns.unknown += 1
         if leaf_hash(entry) == claimed:
             if entry_id is None:
                 report.find("entry-added", index, None, None, "it is another organization's, or no canonical entry")
             elif not self._is_old(entry):
                 report.find("unmarked", index, None, entry_id)
+                self._take_turn(entry, index, entry_id)
         elif leaf_hash(UNMARKED + entry) == claimed:
             report.find("unmarked", index, None, entry_id)
+            self._take_turn(entry, index, entry_id)
         elif leaf_hash(ALTERED + entry) == claimed:
             report.find("altered-before-sealing", index, None, entry_id)
+            self._take_turn(entry, index, entry_id)
         elif entry == b"null":
+            self.turns.unknown += 1
             report.find("entry-missing", index, None, None, "the leaf is here, its entry was deleted")
         else:
+            self.turns.unknown += 1
             epoch.doubt(leaf_hash(entry), report.where(index, None, entry_id), report)
+
+    def _take_turn(self, entry: bytes, index: int, entry_id: bytes | None) -> None:
+        """Take in the turn of an entry that is as it was sealed, though not as it was written: it excuses nobody's gap."""
+        try:
+            told = object_of(entry)
+            name, turn, xid = told["writer_id"], natural(told["writer_turn"]), natural(told["xid"], of=str)
+        except (ValueError, KeyError):
+            return
+        if type(name) is str and turn > 0:
+            self.turns.take(name.encode(), turn, b"%d" % xid, index, entry_id or b"")
 
     def _is_old(self, entry: bytes) -> bool:
         """Whether an entry is older than writers and marks, and has none."""
         try:
             told = object_of(entry)
-            unmarked = {told[name] for name in ("writer_id", "writer_turn", "mark")} == {None}
-            return int(told["xid"]) < self.opening_xid and unmarked
-        except (ValueError, KeyError, TypeError):
+            unmarked = all(told[name] is None for name in ("writer_id", "writer_turn", "mark"))
+            return natural(told["xid"], of=str) < self.opening_xid and unmarked
+        except (ValueError, KeyError):
             return False
 
     def _retire(self, line: bytes) -> bool:
@@ -92,9 +110,10 @@ class Leaves:
         # Nobody may drop what is younger than six years; but what is to be hidden could be called dropped.
         today = datetime.now(UTC)
         withheld = month == self.month if self.month else month >= f"{today.year - 6}-{today.month:02}"
-        if withheld and month not in self.young:
-            self.young.add(month)
+        if withheld and month not in self.months.young:
+            self.months.young.add(month)
             self.report.find("entry-missing", index, None, None, f"of {month} only hashes are here, too early")
+        self.months.retire(month, index)
         self.report.verdict.retired += 1
         self.turns.unknown += 1
         epoch.grow(unhexlify(found[2]))

@@ -23,10 +23,17 @@ tail = re.compile(
 """The rest of a leaf's line from `,"writer_id":` on: the entry's writer, turn and transaction."""
 
 
+MONTH = slice(117, 124)
+"""Where the month of `recorded_at` (YYYY-MM) stands in canonical bytes, since all before it has a fixed length."""
+
+
 def head_of(organization: str) -> Callable[[bytes], re.Match[bytes] | None]:
     """What matches a leaf's line up to its entry: index, hash, and the entry's id where it is one of the organization."""
     named = rb'\{"organization_id":"' + organization.encode() + rb'","id":"([0-9a-f-]{36})"'
     return re.compile(_LEAF + rb'"entry":(?:(?=' + named + rb")|)").match
+
+_UUID = re.compile("[0-9a-f-]{36}").fullmatch
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{5,8}(?:[.][0-9]{1,6})?(?:Z|[+-][0-9]{2}(?::[0-9]{2})?)").fullmatch
 
 
 class Header(NamedTuple):
@@ -41,16 +48,32 @@ class Header(NamedTuple):
     @classmethod
     def parse(cls, line: bytes) -> Header:
         """Read the first line. Raises Unreadable where it is not that of an export, or of a version not known here."""
+        if line.endswith(b"\r\n"):
+            raise Unreadable(
+                "The lines of the export end with carriage returns, so that a program changed it on its way: fetch it as it is."
+            )
         try:
             told = object_of(line)
-            opening, exported = int(told["opening_xid"]), datetime.fromisoformat(told["exported_at"])
-            fits = told["carecircle_audit"] == 1 and exported.tzinfo and int(told["epoch"]) > 0
-            organization = str(told["organization"])
-        except (ValueError, KeyError, TypeError) as error:
+            version, organization, said = told["carecircle_audit"], told["organization"], told["exported_at"]
+            epoch, opening = natural(told["epoch"]), natural(told["opening_xid"], of=str)
+            if type(organization) is not str or type(said) is not str or not _INSTANT(said):
+                raise ValueError("The header is no header.")
+            exported = datetime.fromisoformat(said)
+        except (ValueError, KeyError) as error:
             raise Unreadable("The first line is not that of an audit export.") from error
-        if not fits or not re.fullmatch("[0-9a-f-]{36}", organization):
+        if (type(version), version) != (int, 1) or not 0 < epoch < 10**9 or not _UUID(organization):
             raise Unreadable("The export is of a version that is not known here; take the verifier of its writer.")
-        return cls(organization, int(told["epoch"]), opening, exported, told["exported_at"])
+        return cls(organization, epoch, opening, exported, said)
+
+
+def natural(told: object, of: type[int] | type[str] = int) -> int:
+    """A whole number from 0 to 64 bits, told as a number or as the text of one. Raises ValueError where it is none."""
+    if type(told) is not of or (of is str and not re.fullmatch("[0-9]{1,20}", str(told))):
+        raise ValueError("This is no number.")
+    number = int(str(told))
+    if not 0 <= number < 1 << 64:
+        raise ValueError("This number is too large.")
+    return number
 
 
 def object_of(text: bytes) -> dict[str, Any]:

@@ -36,6 +36,7 @@ class Checkpoint(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Checkpoint:
         """Read a whole note. Raises ValueError where it is not exactly one checkpoint in its one possible spelling."""
+        text.encode()  # raises UnicodeEncodeError, a ValueError, where it is no text that could be signed or shown
         body, _, signed = text.rpartition("\n\n")
         origin, size, root, *extensions = [*body.split("\n"), "", ""][: max(3, body.count("\n") + 1)]
         if not re.fullmatch("0|[1-9][0-9]{0,17}", size):
@@ -75,6 +76,12 @@ class Checkpoint(NamedTuple):
         found = re.search("^after ([0-9]{1,18}) ([A-Za-z0-9+/]{43}=)$", "\n".join(self.extensions), re.MULTILINE)
         return (int(found[1]), _base64(found[2])) if found else None
 
+    @property
+    def previous(self) -> int | None:
+        """Size of the checkpoint before it in this epoch, 0 for the first, where it says so."""
+        found = re.search("^previous (0|[1-9][0-9]{0,17})$", "\n".join(self.extensions), re.MULTILINE)
+        return int(found[1]) if found else None
+
 
 def format_body(
     organization: object,
@@ -83,10 +90,15 @@ def format_body(
     root: bytes,
     signed_at: datetime,
     after: tuple[int, bytes] | None = None,
+    previous: int | None = None,
 ) -> str:
-    """The text of a checkpoint that is to be signed; `signed_at` has a time zone, `after` is of the epoch before."""
+    """The text of a checkpoint that is to be signed; `signed_at` has a time zone, `after` is of the epoch before.
+
+    `previous` is the size of the checkpoint before it in this epoch, 0 for the first.
+    """
     cited = () if after is None else (f"after {after[0]} {_to_base64(after[1])}",)
     told = (f"time {signed_at.astimezone(UTC).isoformat()}", *cited)
+    told += () if previous is None else (f"previous {previous}",)
     return Checkpoint(f"carecircle/{organization}/{epoch}", size, root, told).signed_text()
 
 

@@ -9,10 +9,13 @@ from typing import Any
 from .checkpoints import Checkpoints
 from .finding import Report, Verdict
 from .leaves import Leaves
-from .line import Header, object_of
+from .line import Header, natural, object_of
 from .note import VerifyKey
 from .turns import Turns
 from .witness import Witnesses
+
+MAY_WAIT = timedelta(seconds=60)
+"""How long an entry may be without its seal."""
 
 
 def verify(
@@ -55,7 +58,7 @@ class Reading:
         }
         if header.epoch != 1 and not month:
             report.find("export-incomplete", 0, None, None, f"it begins with epoch {header.epoch}")
-        if not witnessed:
+        if not witnesses.saw():
             report.verdict.notes.append("Without a witness, leaves that were cut off at the end cannot be noticed.")
 
     def read(self, line: bytes) -> None:
@@ -70,15 +73,15 @@ class Reading:
             told = {} if self.ended else object_of(line)
             (kind,) = told
             self.takes[kind](told[kind])
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
             self.turns.unknown += 1
             self._incomplete("this line cannot be read, or stands after the end")
 
     def _incomplete(self, said: str) -> None:
         self.report.find("export-incomplete", self.checkpoints.epoch.size, None, None, said)
 
-    def _next_epoch(self, number: int) -> None:
-        self.checkpoints.next_epoch(number)
+    def _next_epoch(self, number: object) -> None:
+        self.checkpoints.next_epoch(natural(number))
         self.turns.begin_epoch()
 
     def _unsealed(self, told: dict[str, Any]) -> None:
@@ -87,18 +90,23 @@ class Reading:
         entry_id = told["id"].encode()
         if told["organization_id"] != self.header.organization:
             report.find("entry-added", size, None, entry_id, "it is another organization's")
-        if self.header.exported_at - datetime.fromisoformat(told["recorded_at"]) > timedelta(seconds=60):
+        waits = self.header.exported_at - datetime.fromisoformat(told["recorded_at"])
+        if waits > MAY_WAIT:
             report.find("sealed-late", size, None, entry_id)
-        if isinstance(told["writer_id"], str) and isinstance(told["writer_turn"], int) and told["mark"]:
-            self.turns.take_unsealed(told["writer_id"].encode(), told["writer_turn"], size, entry_id)
-        elif int(told["xid"]) >= self.header.opening_xid:
+        elif waits < -MAY_WAIT:
+            report.find("entry-added", size, None, entry_id, "it is said to be recorded later than it was exported")
+        xid = natural(told["xid"], of=str)
+        if isinstance(told["writer_id"], str) and told["writer_turn"] is not None and told["mark"]:
+            self.leaves.months.record_unsealed(told)
+            self.turns.take_unsealed(told["writer_id"].encode(), natural(told["writer_turn"]), size, entry_id)
+        elif xid >= self.header.opening_xid:
             report.find("unmarked", size, None, entry_id)
 
-    def _end(self, told: dict[str, int]) -> None:
+    def _end(self, told: dict[str, object]) -> None:
         self.ended = True
         verdict = self.report.verdict
         counted = (verdict.entries + self.checkpoints.epoch.edge.size, verdict.checkpoints, verdict.unsealed)
-        if (told["leaves"], told["checkpoints"], told["unsealed"]) != counted:
+        if tuple(natural(told[name]) for name in ("leaves", "checkpoints", "unsealed")) != counted:
             self._incomplete("it holds other numbers of lines than its end says")
 
     def close(self) -> Verdict:
@@ -108,6 +116,8 @@ class Reading:
             self._incomplete("it was cut off, for its last line is not here")
         self.checkpoints.finish()
         self.turns.close()
+        if not self.leaves.month:
+            self.leaves.months.close()
         self.checkpoints.close()
         if verdict.retired:
             said = f"Of {verdict.retired:,} entries only the hash is here: what they said was not seen."

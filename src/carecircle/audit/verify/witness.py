@@ -20,7 +20,7 @@ class Witnesses:
         self.report, self.keys, self.month = report, keys, month
         self.organization, self.exported_at = header.organization, header.exported_at
         self.seen: dict[int, dict[int, list[Checkpoint]]] = {}
-        for note in (note for text in texts for note in split_notes(text)):
+        for note in (note for text in texts for note in split_notes(text.replace("\ufeff", ""))):
             self._hold(note)
 
     def _hold(self, note: str) -> None:
@@ -36,6 +36,11 @@ class Witnesses:
         if organization == self.organization:
             same_size = self.seen.setdefault(epoch, {}).setdefault(one.size, [])
             same_size += [one] if all(one.root != known.root for known in same_size) else []
+
+    def saw(self) -> bool:
+        """Whether a witness has seen anything of this log that is believed; ask before the first epoch begins."""
+        held = (one for seen in self.seen.values() for ones in seen.values() for one in ones)
+        return any(believed(one, self.keys) for one in held)
 
     def of(self, epoch: int) -> dict[int, list[Checkpoint]]:
         """Take out the checkpoints of an epoch, by size."""
@@ -54,7 +59,7 @@ class Witnesses:
                 epoch.beyond.append(one)
             elif size in epoch.signed or (epoch.roots.get(size) and one.root not in epoch.roots[size]):
                 self.report.find("fork", same, size - 1, None, size, "a witness holds another")
-            elif not self.month:
+            elif not self.month and size not in epoch.missed:
                 said = f"of {size} leaves, which a witness holds"
                 self.report.find("checkpoint-missing", max(size - 1, 0), None, None, said)
 
