@@ -196,10 +196,13 @@ async def tail_cut(t: Trial) -> Touched:
 
 async def tail_cut_and_signed_by_another(t: Trial) -> Touched:
     """To anywhere, under a root that is right and signed with a key of one's own."""
-    size = t.chance.randrange(1, len(t.sealed) - 1)
+    size = t.chance.choice([size for size in range(1, len(t.sealed)) if size not in t.sizes])
     await t.cut(size)
     roots = await t.rebuilt()
-    await t.run(f"delete from {C} where organization_id = $1 and tree_size between $2 and $3", size, len(t.sealed) - 1)
+    await t.root.execute(
+        f"delete from {C} where organization_id = $1 and tree_size > $2 and tree_size < $3",
+        t.organization, size, len(t.sealed),
+    )  # fmt: skip
     await t.sign(t.stranger(), size, roots[size], stored=len(t.sealed))
     # Nobody signed for what lies after the last checkpoint that is left.
     return Touched(max((one for one in t.sizes if one < size), default=0), exact=False, gone=True)
@@ -280,7 +283,7 @@ async def waiting_renumbered(t: Trial) -> Touched:
     one = t.waits(followed=True)
     await t.run(f"update {E} set writer_turn = writer_turn + $3 where organization_id = $1 and id = $2",
                 one.id, t.chance.choice((-1, 1, 7)))  # fmt: skip
-    return Touched(one.index, one.id, exact=False)
+    return Touched(one.index, one.id, exact=False, gone=True)
 
 
 async def inserted(t: Trial, kind: str, mark: str) -> Touched:

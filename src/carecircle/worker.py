@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import structlog
 
@@ -50,6 +50,15 @@ STEPS: Mapping[str, Callable[[AsyncSession, OrganizationId, Due], Awaitable[str]
 
 Part = Literal["notices", "sealing"]
 """What a worker may be told to do only: the key that signs checkpoints can then live on a machine of its own."""
+
+
+class Run(Protocol):
+    """How a part of the worker is run until `stop` is set."""
+
+    def __call__(self, settings: Settings, at: Reach, *, stop: asyncio.Event) -> Coroutine[Any, Any, None]:
+        """The part's work."""
+
+
 Drain = tuple[OrganizationId, Lane, int]
 """Whose rows, of which lane, and which of those that work on it side by side."""
 
@@ -186,10 +195,11 @@ async def work_once(settings: Settings, at: Reach) -> int:
 async def run_worker(settings: Settings, at: Reach, *, stop: asyncio.Event, only: Part | None = None) -> None:
     """Send notices and take steps, and seal, until `stop` is set; or `only` one of both. Several may run side by side.
 
-    Raises what `run_notifier` and `run_sealer` raise; the one that goes on is stopped then.
+    Raises what `run_notifier` and `run_sealer` say of how they are set up; the one that goes on is stopped then. Whatever
+    else ends one of them is logged, and it is begun again beside the other.
     """
-    parts = [run for part, run in (("notices", run_notifier), ("sealing", run_sealer)) if only in (None, part)]
-    running = [asyncio.create_task(run(settings, at, stop=stop)) for run in parts]
+    parts = [(part, run) for part, run in PARTS.items() if only in (None, part)]
+    running = [asyncio.create_task(_keep_up(part, run, settings, at, stop)) for part, run in parts]
     try:
         await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
     finally:
@@ -198,6 +208,22 @@ async def run_worker(settings: Settings, at: Reach, *, stop: asyncio.Event, only
     for failed in done:
         if isinstance(failed, BaseException):
             raise failed
+
+
+async def _keep_up(part: Part, run: Run, settings: Settings, at: Reach, stop: asyncio.Event) -> None:
+    """Run a part until `stop` is set, again and again. Raises the errors of carecircle that it raises."""
+    retry = FIRST_RETRY
+    while not stop.is_set():
+        try:
+            await run(settings, at, stop=stop)
+        except CareCircleError:
+            raise
+        except Exception as error:  # noqa: BLE001  one part's failure must not end the other
+            log.warning("a part of the worker failed", part=part, error=_name(error), retry_in=retry)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(retry):
+                    await stop.wait()
+            retry = min(2 * retry, LAST_RETRY)
 
 
 async def run_notifier(settings: Settings, at: Reach, *, stop: asyncio.Event) -> None:
@@ -241,6 +267,9 @@ async def _worker(settings: Settings, at: Reach) -> AsyncIterator[Worker]:
         yield Worker(engine, senders)
     finally:
         await engine.dispose()
+
+
+PARTS: Mapping[Part, Run] = {"notices": run_notifier, "sealing": run_sealer}
 
 
 async def _require_safe(at: Reach) -> None:

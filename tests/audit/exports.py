@@ -59,6 +59,8 @@ class Log:
     notes: dict[int, str] = field(default_factory=dict)
     edge: Frontier = field(default_factory=Frontier)
     after: tuple[int, bytes] | None = None
+    chained: bool = False
+    """Whether each checkpoint names the one before it."""
 
     def add(self, entry: bytes, prefix: bytes = b"") -> None:
         hashed = leaf_hash(prefix + entry)
@@ -68,8 +70,9 @@ class Log:
     def checkpoint(self) -> str:
         size = self.edge.size
         at = BEGAN + timedelta(seconds=size)
+        previous = max(self.notes, default=0) if self.chained else None
         note = self.signer.note(
-            format_body(self.organization, self.epoch, size, self.edge.root(), at, self.after),
+            format_body(self.organization, self.epoch, size, self.edge.root(), at, self.after, previous),
         )
         self.notes[size] = note
         return note
@@ -152,9 +155,16 @@ def entry_id(number: int) -> UUID:
     return UUID(int=0x019A << 112 | 0x7 << 76 | 0x8 << 60 | number)
 
 
-def log_of(count: int, every: int = 5, writers: int = 3, signer: Signer | None = None) -> Log:
+def retirement(number: int, entries: int, month: str = "2019-03", **said: Any) -> bytes:
+    """The canonical bytes of the entry that records that a month was retired, by a writer of its own."""
+    detail = json.dumps({"month": month, "entries": entries, "findings": 0, "sha256": "00" * 32})
+    told = {"kind": "change", "code": "month-retired", "detail": detail, "allowed": None} | said
+    return entry(number, told.pop("writer", 90 + number), told.pop("turn", 1), **told)
+
+
+def log_of(count: int, every: int = 5, writers: int = 3, signer: Signer | None = None, *, chained: bool = False) -> Log:
     """A clean log: entries of several writers, a checkpoint after each `every` and after the last."""
-    log = Log(signer or Signer())
+    log = Log(signer or Signer(), chained=chained)
     turns = dict.fromkeys(range(1, writers + 1), 0)
     for number in range(count):
         writer = number % writers + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -24,6 +25,7 @@ from carecircle.audit.search import Filter, shown
 from carecircle.audit.verify import Frontier, leaf_hash
 from carecircle.database.reach import dsn
 from carecircle.errors import InvalidRequest
+from carecircle.identifiers import new_id
 from tests.conftest import Hospital
 
 Run = Callable[[Callable[[Hospital], Any]], Any]
@@ -156,12 +158,63 @@ def test_entries_alone_in_the_other_formats(in_hospital: Run) -> None:
     in_hospital(body)
 
 
-@pytest.mark.parametrize("cell", ["=1", "+1", "-1", "@a", "\tx", "\rx"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "=1",
+        "+1",
+        "-1",
+        "@a",
+        "\tx",
+        "\rx",
+        "\nx",
+        " =1",
+        "\u00a0=1",
+        "\ufeff=1",
+        "\u200b@a",
+        "\x00=1",
+        "\n =1",
+        "\uff1d1",
+        "\uff0b1",
+        "\uff0d1",
+        "\uff20a",
+    ],
+)
 def test_no_cell_is_a_formula(cell: str) -> None:
     entry: dict[str, Any] = dict.fromkeys(COLUMNS) | {"code": cell, "actor": "plain"}
     [row] = csv.reader(io.StringIO(audit_csv.lines([entry]).decode(), newline=""))
     assert row[COLUMNS.index("code")] == f"'{cell}"
     assert row[COLUMNS.index("actor")] == "plain"
+
+
+@pytest.mark.parametrize("cell", ["a=1", "", "a;=cmd", 'a "quoted" one', "\u200bplain", " plain -1"])
+def test_other_cells_are_as_they_are_and_every_cell_is_quoted(cell: str) -> None:
+    written = audit_csv.lines([dict.fromkeys(COLUMNS) | {"code": cell}]).decode()
+    [row] = csv.reader(io.StringIO(written, newline=""), strict=True)
+    assert row[COLUMNS.index("code")] == cell
+    assert written.count('","') == len(COLUMNS) - 1
+    [row] = csv.reader(io.StringIO(audit_csv.row(["x", cell]), newline=""), strict=True)
+    assert row == ["x", cell]
+
+
+def test_a_leaf_put_in_far_ahead_is_not_walked_to(in_hospital: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export_service, "BATCH", 2)
+
+    async def body(hospital: Hospital) -> None:
+        for number in range(4):
+            await hospital.patient(f"mrn|{number}")
+        await sealed(hospital)
+        before, _ = await exported(hospital)
+        row = "insert into carecircle.audit_leaves values ($1, $2, $3, $4, now(), $5)"
+        for epoch, index in ((1, 2**60), (1, 2**60 + 1), (2**31 - 1, 0)):
+            await planted(hospital, row, hospital.organization, epoch, index, new_id(), bytes(32))
+        after, lines = await asyncio.wait_for(exported(hospital), 20)
+        assert after.leaves == before.leaves + 3
+        told = [json.loads(line) for line in lines]
+        assert [one["leaf"] for one in told if "leaf" in one] == [*range(before.leaves), 2**60, 2**60 + 1, 0]
+        assert [one["epoch"] for one in told[1:] if "epoch" in one] == [2**31 - 1]
+
+    in_hospital(body)
 
 
 def test_a_file_has_its_name_only_when_it_is_whole(in_hospital: Run, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,8 @@ from sqlalchemy import text
 from carecircle.audit.holds_service import Hold, holds, lift_hold, place_hold
 from carecircle.database.constraints import DRIVER_ERRORS
 from carecircle.database.session import instant, transaction
-from carecircle.errors import InvalidPeriod, InvalidRequest, PatientNotRegistered, RowRefused
+from carecircle.directory import keys_service
+from carecircle.errors import Conflict, InvalidPeriod, InvalidRequest, PatientNotRegistered, RowRefused
 from carecircle.errors.proof import LegalHoldNotFound
 from carecircle.identifiers import new_id, to_text
 from carecircle.period import FOREVER
@@ -142,3 +143,25 @@ def test_another_organization_sees_and_lifts_nothing(in_hospital: Run) -> None:
 
     hold = in_hospital(body)
     in_hospital(other)
+
+
+def test_keys_are_not_destroyed_under_a_hold_and_holds_outlive_their_words(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        ahead = await place(hospital, starts_at=await now(hospital) + timedelta(days=9))
+        held = await place(hospital)
+        said: dict[str, Any] = {"organization": hospital.organization, "actor": "operator:test"}
+        with pytest.raises(Conflict, match="legal hold"):
+            async with hospital.change() as db:
+                await keys_service.shred(db, **said)
+        assert [hold.reason for hold in await known(hospital)] == ["Claim 7", "Claim 7"]
+        await lift(hospital, held)
+        async with hospital.change() as db:
+            assert await keys_service.shred(db, **said) > 0
+        assert [(hold.id, hold.reason) for hold in await known(hospital)] == [(ahead.id, None)]
+
+    in_hospital(body)
+
+
+async def now(hospital: Hospital) -> datetime:
+    async with hospital.change() as db:
+        return await instant(db)

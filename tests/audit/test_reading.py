@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
+import asyncpg
 import pytest
 
 from carecircle import acting_as
@@ -17,6 +18,7 @@ from carecircle.audit import reading_service
 from carecircle.audit.entry import Entry, append
 from carecircle.audit.reading_service import Page
 from carecircle.audit.search import LARGEST_LIMIT, Cursor, Filter
+from carecircle.database.reach import dsn
 from carecircle.database.session import instant
 from carecircle.errors import InvalidRequest
 from carecircle.errors.audit import EntryNotFound
@@ -182,6 +184,33 @@ def test_who_follows_sees_each_entry_once_in_whatever_order_it_was_committed(in_
             )
             codes.append([one["code"] for one in new])
         assert codes == [["committed-first"], [], ["began-first"], []]
+
+    in_hospital(body)
+
+
+def test_entries_of_a_cluster_that_had_come_further_are_not_new_for_ever(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        root = await asyncpg.connect(dsn(hospital.circle.reach.admin))
+        try:
+            await root.execute(
+                "insert into carecircle.audit_events (organization_id, id, kind, actor, code, writer_id, writer_turn, xid)"
+                " values ($1, $2, 'change', 'test', 'restored', gen_random_uuid(), 1,"
+                " (pg_current_xact_id()::text::bigint + 1000000)::text::xid8)",
+                hospital.organization,
+                new_id(),
+            )
+        finally:
+            await root.close()
+        seen = await reading_service.seen_now(hospital.circle.auditor, organization=hospital.organization)
+        codes: list[list[str]] = []
+        for _ in range(3):
+            new, seen = await reading_service.since(
+                seen, Filter(), auditor=hospital.circle.auditor, organization=hospital.organization
+            )
+            codes.append([one["code"] for one in new])
+            await hospital.patient(f"mrn|{len(codes)}")
+        assert codes == [[], ["patient-registered"], ["patient-registered"]]
+        assert len((await look(hospital, Filter(code="restored"))).entries) == 1
 
     in_hospital(body)
 

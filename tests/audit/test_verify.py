@@ -39,6 +39,7 @@ from tests.audit.exports import (
     export,
     leaf_line,
     log_of,
+    retirement,
 )
 
 FULL = 23
@@ -87,7 +88,7 @@ def test_a_clean_log(count: int) -> None:
     assert verdict.ok, verdict.findings
     assert (verdict.entries, verdict.checkpoints, verdict.epochs) == (count, len(log.notes), 1)
     assert verdict.first_bad is None
-    assert verdict.notes == []
+    assert [note for note in verdict.notes if "Without a witness" not in note or count] == []
 
 
 def test_a_changed_entry_is_named() -> None:
@@ -277,23 +278,132 @@ def retired(lines: list[bytes], indexes: Iterable[int], month: str = "2019-03") 
     return lines
 
 
+def with_records(log: Log, *entries: bytes) -> Log:
+    """The log with these entries at its end, and a checkpoint over them."""
+    for one in entries:
+        log.add(one)
+    log.checkpoint()
+    return log
+
+
 def test_retired_entries_leave_their_hashes() -> None:
-    log = log_of(FULL)
+    log = with_records(log_of(FULL), retirement(FULL, 9))
     verdict = found(retired(export(log), range(9)), log)
     assert verdict.ok, verdict.findings
     assert verdict.retired == 9
     assert any("only the hash" in note for note in verdict.notes)
 
 
+def test_no_more_leaves_are_retired_than_a_sealed_entry_says() -> None:
+    log = with_records(log_of(FULL), retirement(FULL, 9), retirement(FULL + 1, 2, "2018-01"))
+    lines = retired(retired(export(log), range(2, 11)), range(2), "2018-01")
+    verdict = found(lines, log)
+    assert verdict.ok, verdict.findings
+    for hidden in (retired(lines, [12]), retired(lines, [13], "2018-01"), retired(lines, [12], "2017-05")):
+        verdict = found(hidden, log)
+        assert set(codes(verdict)) == {"entry-missing"}
+    assert "1 are called retired with 2017-05, and no sealed entry" in verdict.findings[0].sentence
+    assert first(verdict) == (12, 12)
+    [fewer] = found(retired(export(log), range(2, 10)), log).findings
+    assert "8 are called retired with 2019-03, and the sealed entry of that says 9" in fewer.sentence
+    assert (fewer.where.first, fewer.where.last) == (2, 9)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        retirement(FULL, 9, kind="refusal"),
+        retirement(FULL, 9, code="month-kept"),
+        retirement(FULL, 9, detail='{"month":"2019-03","entries":"9"}'),
+        retirement(FULL, 9, detail="[" * 100_000),
+        retirement(FULL, 9, detail=None),
+        retirement(FULL, 8),
+        retirement(FULL, 9, "2019-04"),
+    ],
+)
+def test_what_is_no_record_of_a_retirement(record: bytes) -> None:
+    log = with_records(log_of(FULL), record)
+    assert codes(found(retired(export(log), range(9)), log)) == ["entry-missing"]
+
+
+def test_a_retirement_recorded_by_nobody_who_holds_the_keys() -> None:
+    log = log_of(FULL)
+    log.add(retirement(FULL, 9), UNMARKED)
+    log.checkpoint()
+    assert sorted(codes(found(retired(export(log), range(9)), log))) == ["entry-missing", "unmarked"]
+
+
+def test_a_retirement_whose_record_waits_for_its_seal() -> None:
+    log = log_of(FULL)
+    late = BEGAN + timedelta(seconds=FULL + 10)
+    verdict = found(retired(export(log, unsealed=[retirement(FULL, 9)], exported_at=late), range(9)), log)
+    assert verdict.ok, verdict.findings
+    assert any("waits for its seal" in note for note in verdict.notes)
+    for other in (retirement(FULL, 8), entry(FULL, 99, 1)):
+        verdict = found(retired(export(log, unsealed=[other], exported_at=late), range(9)), log)
+        assert codes(verdict) == ["entry-missing"]
+
+
+def test_an_entry_put_back_makes_no_room_for_another() -> None:
+    log = Log()
+    for number in range(5):
+        log.add(entry(number, recorded_at=f"2019-03-0{number + 1}T00:00:00+00:00" if number < 3 else "2026-11-20"))
+    with_records(log, retirement(5, 3))
+    assert found(retired(export(log), range(3)), log).ok
+    verdict = found(retired(export(log), [0, 1, 3]), log)
+    assert codes(verdict) == ["entry-missing"]
+    assert "some are here" in verdict.findings[0].sentence
+
+
+def test_a_record_of_a_retirement_is_retired_in_its_turn() -> None:
+    log = with_records(log_of(FULL), retirement(FULL, 5, "2019-03"))
+    lines = retired(retired(export(log), range(3), "2012-03"), range(3, 8))
+    verdict = found(lines, log)
+    assert verdict.ok, verdict.findings
+    assert any("maybe in one retired with 2019-03" in note for note in verdict.notes)
+    # Not one that stands behind those that hold its record, nor of a month too near to them.
+    behind = retired(retired(export(log), range(5)), range(5, 8), "2012-03")
+    assert codes(found(behind, log)) == ["entry-missing"]
+    near = retired(retired(export(log), range(3), "2013-04"), range(3, 8))
+    assert codes(found(near, log)) == ["entry-missing"]
+
+
 def test_more_turns_are_missing_than_leaves_are_retired() -> None:
     log = Log()
     for number, (writer, turn) in enumerate([(1, 1), (2, 1), (1, 4), (1, 5)]):
         log.add(entry(number, writer, turn))
-    log.checkpoint()
+    with_records(log, retirement(9, 1))
     verdict = found(retired(export(log), [0]), log)
     assert codes(verdict) == ["turn-missing"]
-    log = turns((1, 1001), (2, 1002), (3, 1003))
+    log = with_records(turns((1, 1001), (2, 1002), (3, 1003)), retirement(9, 2))
     assert found(retired(export(log), [0, 1]), log).ok
+
+
+@pytest.mark.parametrize(("prefix", "code"), [(UNMARKED, "unmarked"), (ALTERED, "altered-before-sealing")])
+def test_a_missing_turn_is_not_excused_by_another_s_entry(prefix: bytes, code: str) -> None:
+    for beside in (entry(1, 2, 1, mark=None), entry(1, None)):
+        for gap, expected in ((1, [code]), (2, [code, "turn-missing"])):
+            log = Log()
+            log.add(entry(0, 1, 1))
+            log.add(beside, prefix)
+            log.add(entry(2, 1, 1 + gap))
+            log.checkpoint()
+            assert sorted(codes(found(export(log), log))) == sorted(expected)
+    # Its own turn it takes, for the writer's other turns have no gap then.
+    log = Log()
+    for number in range(3):
+        log.add(entry(number), prefix if number == 1 else b"")
+    log.checkpoint()
+    assert codes(found(export(log), log)) == [code]
+
+
+def test_a_missing_turn_is_not_excused_by_entries_older_than_turns() -> None:
+    for turn, expected in ((1, []), (2, ["turn-missing"])):
+        log = Log()
+        log.add(entry(0, None, xid=999))
+        log.add(entry(1, 1, turn))
+        log.checkpoint()
+        assert codes(found(export(log), log)) == expected
 
 
 def test_an_entry_is_not_hidden_by_calling_it_retired() -> None:
@@ -389,6 +499,57 @@ def test_a_checkpoint_that_only_the_witness_has() -> None:
     verdict = found(lines, log, "".join(log.notes.values()))
     assert codes(verdict) == ["checkpoint-missing"]
     assert first(verdict) == (14, 14)
+
+
+def test_a_checkpoint_that_the_next_one_names() -> None:
+    log = log_of(FULL, chained=True)
+    assert "\nprevious 10\n" in log.notes[15]
+    assert [Checkpoint.parse(note).previous for note in log.notes.values()] == [0, 5, 10, 15, 20]
+    lines = export(log)
+    assert found(lines, log, "".join(log.notes.values())).ok
+    del lines[at_checkpoint(lines, 15)]
+    lines = renumbered(lines)
+    for witnessed in ("", "".join(log.notes.values())):
+        verdict = found(lines, log, witnessed)
+        assert codes(verdict) == ["checkpoint-missing"]
+        assert first(verdict) == (14, 14)
+    begin = [line for line in export(log) if b"\\n5\\n" not in line]
+    assert codes(found(renumbered(begin), log)) == ["checkpoint-missing"]
+    # One that is here though nobody can believe it is not missing besides.
+    lines = export(log)
+    lines[at_checkpoint(lines, 15)] = checkpoint_line(Signer().note(Checkpoint.parse(log.notes[15]).signed_text()))
+    assert codes(found(lines, log)) == ["checkpoint-unsigned"]
+    assert verify(renumbered(begin), [log.signer.key], month="2026-12").ok
+
+
+def test_only_some_checkpoints_name_the_one_before() -> None:
+    log = log_of(10)
+    log.chained = True
+    for number in range(2):
+        log.add(entry(10 + number, 7, number + 1))
+        log.checkpoint()
+    lines = export(log)
+    assert found(lines, log).ok
+    for size in (10, 11):
+        some = list(lines)
+        del some[at_checkpoint(some, size)]
+        assert codes(found(renumbered(some), log)) == ["checkpoint-missing"]
+
+
+def test_a_witness_that_has_seen_nothing_is_none() -> None:
+    log, stranger = log_of(FULL), Signer()
+    lines = export(log)
+    cut = renumbered([*lines[: at_checkpoint(lines, 15) + 1], lines[-1]])
+    foreign = log.signer.note(Checkpoint.parse(log.notes[FULL]).signed_text().replace("aa/1", "ab/1"))
+    unsigned = stranger.note(Checkpoint.parse(log.notes[15]).signed_text())
+    for nothing in ("", "\n", "torn", foreign, unsigned):
+        verdict = found(cut, log, nothing)
+        assert verdict.ok
+        assert any("Without a witness" in note for note in verdict.notes), nothing
+    for held in (log.notes[FULL], "\ufeff" + log.notes[FULL], foreign + "\ufeff" + log.notes[FULL]):
+        verdict = found(cut, log, held)
+        assert codes(verdict) == ["cut-off"]
+        assert not any("Without a witness" in note for note in verdict.notes)
 
 
 def test_a_cut_tail_is_seen_by_a_witness_only() -> None:
@@ -516,6 +677,98 @@ def test_what_is_no_export() -> None:
     for header in (b"", b"{}\n", b"\xff\n", lines[1], lines[0].replace(b'audit":1', b'audit":2'), b"[" * 100_000):
         with pytest.raises(Unreadable):
             found([header, *lines[1:]], log)
+
+
+def test_an_export_whose_line_ends_were_changed() -> None:
+    log = log_of(3)
+    with pytest.raises(Unreadable, match="carriage returns"):
+        found([line.replace(b"\n", b"\r\n") for line in export(log)], log)
+    with pytest.raises(Unreadable):
+        found([b"\xef\xbb\xbf" + export(log)[0], *export(log)[1:]], log)
+
+
+@pytest.mark.parametrize("name", ["carecircle_audit", "organization", "epoch", "opening_xid", "exported_at"])
+def test_a_header_of_other_types(name: str) -> None:
+    log = log_of(3)
+    header, *lines = export(log)
+    told = json.loads(header)
+    assert found([json.dumps(told).encode() + b"\n", *lines], log).ok
+    values: list[bytes] = [
+        b"1e999",
+        b"-1",
+        b"NaN",
+        b"true",
+        b"null",
+        b"[]",
+        b"{}",
+        b'"\\ud800"',
+        b'""',
+        b"9" * 4300,
+        b"9" * 5000,
+    ]
+    values += [b'"' + b"9" * 30 + b'"', b'"2026-11-22\\ud80018:00:00+00:00"', b'"2026-11-22T18:00:00"', b"1.0"]
+    values += [b'"-1"', '"٣"'.encode(), b'"0001-99-99T00:00:00Z"']
+    for value in values:
+        forged = json.dumps(told | {name: "@"}).encode().replace(b'"@"', value) + b"\n"
+        with pytest.raises(Unreadable):
+            found([forged, *lines], log)
+
+
+UNSEALED = json.loads(entry(7, 9, 1))
+NO_IDS: list[object] = [float("inf"), True, [], {}, "\ud800", -1, 10**30, "9" * 30]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(
+            json.dumps({"unsealed": UNSEALED | {name: value}}).replace("Infinity", "1e999").encode()
+            for name in ("id", "organization_id", "recorded_at", "writer_id", "writer_turn", "xid")
+            for value in NO_IDS
+        ),
+        b'{"epoch":1e999}',
+        b'{"epoch":2.0}',
+        b'{"epoch":[]}',
+        b'{"end":{"leaves":1e999,"checkpoints":1,"unsealed":0}}',
+        b'{"end":{"leaves":NaN,"checkpoints":1,"unsealed":0}}',
+        b'{"end":{"leaves":3,"checkpoints":true,"unsealed":0}}',
+        b'{"end":[]}',
+        b'{"checkpoint":1e999}',
+        b'{"checkpoint":["x"]}',
+        b'{"checkpoint":"carecircle\\ud800/1\\n1\\nAAAA"}',
+        b'{"leaf":999999999999999999,"hash":"%s","entry":null}' % (b"0" * 64),
+        b'{"unsealed":' + b"[" * 200_000,
+    ],
+)
+def test_a_line_of_other_types(line: bytes) -> None:
+    log = log_of(3)
+    soon = export(log, unsealed=[entry(7, 9, 1)], exported_at=BEGAN + timedelta(seconds=20))
+    assert found(soon, log).ok
+    verdict = found([*soon[:-2], line + b"\n", *([] if b'{"end"' in line else [soon[-1]])], log)
+    assert not verdict.ok
+    assert "\\ud800" not in json.dumps(verdict.as_dict())
+
+
+def test_an_unmarked_entry_of_other_types() -> None:
+    for name in ("writer_id", "writer_turn", "xid", "mark"):
+        for value in ("1e999", "[]", '"\\ud800"', "-1", "9" * 4300):
+            for prefix in (b"", UNMARKED, ALTERED):
+                log = log_of(2)
+                told = json.dumps(json.loads(entry(7, None)) | {name: "@"}, separators=(",", ":"))
+                log.add(told.replace('"@"', value).encode(), prefix)
+                log.checkpoint()
+                assert not found(export(log), log).ok
+
+
+def test_a_signature_s_name_that_cannot_be_shown() -> None:
+    log = log_of(3)
+    lines = export(log)
+    note = log.notes[3]
+    added = "— other " + note.rpartition(" ")[2]
+    lines[-2] = checkpoint_line(note + added)
+    assert found(lines, log).ok
+    lines[-2] = json.dumps({"checkpoint": note + added.replace("other", "\ud800")}).encode() + b"\n"
+    assert "checkpoint-unsigned" in codes(found(lines, log))
 
 
 def test_many_findings_are_counted_and_a_thousand_kept() -> None:

@@ -78,13 +78,41 @@ def test_a_file_that_was_moved_away_is_begun_anew_and_what_it_held_is_still_know
 
 def test_a_note_that_was_cut_off_spoils_no_other(tmp_path: Path) -> None:
     organization = uuid4()
-    file = WitnessFile(tmp_path / "log")
+    file = WitnessFile(tmp_path / "log", SealingKey.open(tmp_path).signed)
     notes = [head(tmp_path, organization, size).note for size in (1, 2)]
     file.append(notes[:1])
     (tmp_path / "log").write_text((tmp_path / "log").read_text() + notes[1][:40])
     file.append(notes[1:])
-    assert [known.size for _, known in file.seen()] == [1, 2]
+    assert [known.size for _, known in file.seen()] == [2]
     assert notes[1] in list(split_notes((tmp_path / "log").read_text()))
+
+
+def test_only_what_a_known_key_signed_is_believed(tmp_path: Path) -> None:
+    organization, home = uuid4(), tmp_path / "home"
+    home.mkdir()
+    log = home / "witness.log"
+    good = head(home, organization, 5).note
+    stranger = head(tmp_path / "elsewhere", organization, 9).note
+    planted = {
+        "unsigned": f"carecircle/{organization}/1\n99\n{'A' * 43}=\ntime 2026-01-01T00:00:00+00:00\n\n— x AAAA\n",
+        "another key": stranger,
+        "changed": good.replace("\n5\n", "\n6\n"),
+        "no organization": good.replace(str(organization), "-" * 36),
+        "half an organization": good.replace(str(organization), "0-" * 18),
+        "last epoch": head(home, organization, 5, 10**9 - 1).note,
+        "too large": head(home, organization, 2**53 + 1).note,
+    }
+    for what, note in planted.items():
+        log.write_text(f"{good}\n{note}\n")
+        kept = witnesses(home)
+        kept.refresh()
+        assert kept.known == {organization: Known(1, 5, bytes([5]) * 32)}, what
+    log.write_bytes(
+        b"\xff\xfe\n" + f"{good}\n".encode() + b"\xff\n\n" + f"{head(home, organization, 7).note}\n".encode()
+    )
+    kept = witnesses(home)
+    kept.refresh()
+    assert kept.known[organization].size == 7
 
 
 def test_a_file_that_cannot_be_written_is_tried_again(tmp_path: Path) -> None:

@@ -137,6 +137,25 @@ def test_export_and_verify_with_nothing_but_the_file(carecircle: Command, tmp_pa
     assert (elsewhere.code, (tmp_path / "empty").exists()) == (7, False)
 
 
+@pytest.mark.parametrize("format_", ["verifiable", "ndjson"])
+def test_an_export_that_is_cut_off_has_left_its_entry(
+    carecircle: Command, own: str, tmp_path: Path, format_: str
+) -> None:
+    def told() -> list[tuple[str, str]]:
+        found = carecircle("audit", "search", "--kind", "reading", "-o", "json", organization=own).json["entries"]
+        return [(one["code"], json.loads(one["detail"])["format"]) for one in found if "audit-export" in one["code"]]
+
+    words = ("audit", "export", "--format", format_, "--to")
+    assert carecircle(*words, str(tmp_path / "no" / "where"), organization=own).code == 7
+    assert told() == [("audit-export-begun", format_)]
+    whole = tmp_path / "whole"
+    assert carecircle(*words, str(whole), organization=own).code == 0
+    assert told() == [("audit-exported", format_), ("audit-export-begun", format_), ("audit-export-begun", format_)]
+    # It is there before the first byte of what it is about.
+    assert whole.read_text().count('"audit-export-begun"') == 2
+    assert '"audit-exported"' not in whole.read_text()
+
+
 @pytest.mark.parametrize("format_", ["ndjson", "csv", "fhir"])
 def test_exports_of_entries_alone(carecircle: Command, own: str, tmp_path: Path, format_: str) -> None:
     file = tmp_path / "entries"

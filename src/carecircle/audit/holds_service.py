@@ -16,7 +16,7 @@ from carecircle.database.constraints import translated
 from carecircle.database.crypto import keyring
 from carecircle.database.facts import supersede
 from carecircle.database.session import enter_tenant, instant, one_change, take_turns
-from carecircle.errors import InvalidPeriod, InvalidRequest
+from carecircle.errors import Conflict, InvalidPeriod, InvalidRequest, KeyDestroyed
 from carecircle.errors.proof import LegalHoldNotFound
 from carecircle.identifiers import OrganizationId, new_id, to_text
 from carecircle.period import FOREVER, Period, show
@@ -24,6 +24,7 @@ from carecircle.period import FOREVER, Period, show
 LONGEST_REASON = 2000
 RETIRING = "hashtextextended('carecircle.retiring', 0)"
 """SQL: the advisory lock that who places a hold shares, and who takes a month away holds alone."""
+_ALONE = text(f"select pg_advisory_xact_lock({RETIRING})")
 _BEFORE_RETIRING = text(f"select pg_advisory_xact_lock_shared({RETIRING})")
 
 
@@ -124,7 +125,7 @@ async def holds(
 ) -> list[Hold]:
     """Those in force at `as_of`, or, without it, now or ahead; the oldest first. With `words`, their reasons, unsealed.
 
-    Raises KeyUnavailable when a reason does not open.
+    A reason whose key was destroyed is None. Raises KeyUnavailable when one does not open otherwise.
     """
     with translated():
         tenant = await enter_tenant(db, organization_of(organization))
@@ -138,6 +139,15 @@ async def holds(
         return [_shown(row, _said(row) if words else None) for row in rows]
 
 
+async def require_no_hold(db: AsyncSession, *, organization: UUID | str | None = None) -> None:
+    """Raises Conflict while a legal hold is in force; nobody places another before the transaction ends."""
+    with translated():
+        tenant = await enter_tenant(db, organization_of(organization))
+        await db.execute(_ALONE)
+    if await holds(db, as_of=await instant(db), organization=tenant):
+        raise Conflict("A legal hold of this organization is in force: lift it first, see: carecircle audit hold list.")
+
+
 async def record_holds_read(
     db: AsyncSession, count: int, *, organization: UUID | str | None = None, actor: Actor | str | None = None
 ) -> None:
@@ -149,7 +159,10 @@ async def record_holds_read(
 def _said(row: LegalHold) -> str | None:
     if row.reason is None:
         return None
-    return keyring().unseal(row.reason, row.organization_id, "legal_holds", "reason", row.lineage_id).decode()
+    try:
+        return keyring().unseal(row.reason, row.organization_id, "legal_holds", "reason", row.lineage_id).decode()
+    except KeyDestroyed:
+        return None
 
 
 def _shown(row: LegalHold, words: str | None = None) -> Hold:

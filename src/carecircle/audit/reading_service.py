@@ -223,6 +223,8 @@ async def since(
         f" select {LINE} as line, e.recorded_at, e.id from carecircle.audit_events e where {where}"
         " and e.xid >= pg_snapshot_xmin(cast(:seen as text)::pg_snapshot)"
         " and not pg_visible_in_snapshot(e.xid, cast(:seen as text)::pg_snapshot)"
+        # What a dump brought from a cluster that had come further is not new for ever.
+        " and e.xid < pg_snapshot_xmax(pg_current_snapshot())"
         ") found on true order by found.recorded_at, found.id"
     )
     async with transaction(auditor, tenant) as trail:

@@ -7,7 +7,7 @@ take turns, and each that finds a head which is not its own reads the tree back 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
@@ -17,10 +17,10 @@ import structlog
 
 from carecircle.audit.merkle import Nodes
 from carecircle.audit.metrics import ENTRIES_SEALED, SEAL_LAG, SEALING_FINDINGS
-from carecircle.audit.sealing_doubts import without_twins, wrong_in
+from carecircle.audit.sealing_doubts import any_fits, without_twins, wrong_in
 from carecircle.audit.sealing_key import CurrentKey
 from carecircle.audit.sealing_service import SEALED_ONCE, Entries, Fresh, Head, Leading, Sealed, SealingDatabase
-from carecircle.audit.sealing_tables import ALTERED, TOLD
+from carecircle.audit.sealing_tables import ALTERED, NOT_COMPARABLE, TOLD
 from carecircle.audit.verify import Checkpoint, format_body
 from carecircle.audit.witness import Witnesses
 from carecircle.errors import KeyUnavailable
@@ -31,6 +31,10 @@ MOST: Final = 16384
 AT_FIRST: Final = 64
 """Entries taken of each organization before it is known which of them have many."""
 MOST_LEFT_BEHIND: Final = 100_000
+PROOFS: Final = 300
+"""Entries whose marks are looked at to learn whether the keys here are those of the application."""
+NOT_DONE: Final = 1
+"""The system of a checkpoint after which more of another cluster's entries are to be sealed: no cluster has this number."""
 NOBODY, ANYBODY = UUID(int=0), UUID(int=2**128 - 1)
 
 log = structlog.get_logger("carecircle.sealer")
@@ -125,7 +129,7 @@ class Sealer:
                 done, left = await self._seal(leading, database.system, one)
                 sealed += done
                 left_over |= left
-            if self._misfits and not self._marks_fit:
+            if self._misfits and not self._marks_fit and not await self._proved(leading, found):
                 # What is sealed as unmarked stays so for ever: first it must be sure that the keys are the right ones.
                 raise KeyUnavailable(
                     "No mark of the entries to be sealed fits the keys here: the sealer needs those of the application"
@@ -158,7 +162,7 @@ class Sealer:
                 return [], False
             if trail.head != fresh.head and trail.head is not None:
                 opened = self._checkpoint(
-                    trail, fresh, trail.head.last_xid, trail.head.last_entry, trail.head.system or system
+                    trail, fresh, 0, trail.head.last_xid, trail.head.last_entry, trail.head.system or system
                 )
                 trail.head = opened.head
                 written.append(opened)
@@ -168,13 +172,16 @@ class Sealer:
         if foreign and organization not in self._done:
             fresh = await leading.left_behind(organization, MOST_LEFT_BEHIND)
             entries, last_xid, last_entry = without_twins(fresh.entries), fresh.xmin - 1, ANYBODY
+            # Whose transactions these were, and when the rows that name them were written, is not known here.
+            of_system = NOT_COMPARABLE
             left = len(fresh.entries.ids) >= MOST_LEFT_BEHIND
             if left:  # not done: the next pass must begin as this one did
-                of_system = trail.head.system if trail.head else 0
+                of_system = (trail.head.system if trail.head else NOT_COMPARABLE) or NOT_DONE
                 last_xid, last_entry = (trail.head.last_xid, trail.head.last_entry) if trail.head else (0, NOBODY)
-            log.warning(
-                "restored from another cluster: sealed what has no leaf", entries=len(entries.ids), **_of(fresh)
-            )
+            if entries.ids:
+                log.warning(
+                    "restored from another cluster: seals what has no leaf", entries=len(entries.ids), **_of(fresh)
+                )
             if not left and not entries.ids:
                 self._done[organization] = last_xid
         elif entries.ids:
@@ -182,12 +189,13 @@ class Sealer:
             last_entry = entries.ids[-1]
         if entries.ids:
             self._done.pop(organization, None)
-            hashes = await self._hashes(leading, organization, entries)
+            hashes, doubts = await self._hashes(leading, organization, entries)
             start = trail.tree.size
             nodes = [node for leaf in hashes for node in trail.tree.append(leaf)]
-            done = self._checkpoint(trail, fresh, last_xid, last_entry, of_system)
+            previous = trail.head.size if trail.head else 0
+            done = self._checkpoint(trail, fresh, previous, last_xid, last_entry, of_system)
             trail.head = done.head
-            written.append(replace(done, start=start, entries=entries, hashes=hashes, nodes=nodes))
+            written.append(replace(done, start=start, entries=entries, hashes=hashes, nodes=nodes, doubts=doubts))
         return written, left
 
     async def _trail(self, leading: Leading, fresh: Fresh) -> Trail | None:
@@ -240,31 +248,52 @@ class Sealer:
             return None
         return note if fits and self._key.get().signed(note) else None
 
-    def _checkpoint(self, trail: Trail, fresh: Fresh, last_xid: int, last_entry: UUID, system: int) -> Sealed:
+    def _checkpoint(
+        self, trail: Trail, fresh: Fresh, previous: int, last_xid: int, last_entry: UUID, system: int
+    ) -> Sealed:
         size, root = trail.tree.size, trail.tree.root()
-        body = format_body(fresh.organization, trail.epoch, size, root, fresh.now, trail.after)
+        body = format_body(fresh.organization, trail.epoch, size, root, fresh.now, trail.after, previous)
         # By these facts are compared with their entries: who owns the database must not be able to move them.
         note = self._key.get().sign(f"{body}cluster {system} {fresh.xmax}\n")
         head = Head(fresh.organization, trail.epoch, size, root, last_xid, last_entry, system, note)
         return Sealed(head, fresh.xmax, fresh.now)
 
-    async def _hashes(self, leading: Leading, organization: UUID, entries: Entries) -> Sequence[bytes]:
-        """The leaf hashes, with what is wrong with an entry before its bytes."""
+    async def _proved(self, leading: Leading, found: Sequence[Fresh]) -> bool:
+        """Whether any entry, sealed or not, has a mark that fits: then the keys are the right ones, and others' marks wrong.
+
+        Where something was sealed as it is, the newest of that decides; else every mark is looked at until one fits.
+        """
+        mine = [one.organization for one in found]
+        every = [*mine, *sorted(set(await leading.organizations()) - set(mine))]
+        looked = 0
+        for organization in every:
+            some = await leading.sealed_as_they_are(organization, PROOFS)
+            looked += len(some.ids)
+            self._marks_fit = any_fits(organization, some)
+            if self._marks_fit or looked >= PROOFS:
+                return self._marks_fit
+        if not looked:
+            for organization in every:
+                async for some in leading.marked(organization, PROOFS):
+                    if any_fits(organization, some):
+                        self._marks_fit = True
+                        return True
+        return False
+
+    async def _hashes(
+        self, leading: Leading, organization: UUID, entries: Entries
+    ) -> tuple[Sequence[bytes], Mapping[UUID, int]]:
+        """The leaf hashes, with what is wrong with an entry before its bytes; and which those are."""
         wrong = wrong_in(organization, entries)
         marked = {place for place, mark in enumerate(entries.marks) if mark is not None}
         self._misfits += sum(place in marked and look == TOLD for place, look in wrong.items())
         self._marks_fit |= not marked <= wrong.keys()
         if not wrong:
-            return entries.hashes
-        for name, look in (("altered-before-sealing", ALTERED), ("unmarked", TOLD)):
-            if count := sum(one == look for one in wrong.values()):
-                SEALING_FINDINGS.labels(name).inc(count)
-                first = entries.ids[next(place for place, one in wrong.items() if one == look)]
-                log.error("entries do not fit", finding=name, entries=count, first=to_text(first),
-                          organization_id=to_text(organization))  # fmt: skip
+            return entries.hashes, {}
         told = [(entries.ids[place], entries.instants[place], look) for place, look in wrong.items()]
         prefixed = await leading.prefixed(organization, told)
-        return [prefixed.get(entry, plain) for entry, plain in zip(entries.ids, entries.hashes, strict=True)]
+        hashes = [prefixed.get(entry, plain) for entry, plain in zip(entries.ids, entries.hashes, strict=True)]
+        return hashes, {entry: look for entry, _, look in told if entry in prefixed}
 
     def _say(self, found: Sequence[Fresh], sealed: Sequence[Sealed]) -> None:
         """Lag, counter and log of a pass that is committed."""
@@ -274,6 +303,12 @@ class Sealer:
         if count := sum(len(one.entries.ids) for one in sealed):
             ENTRIES_SEALED.inc(count)
             log.debug("sealed", entries=count, organizations=len(sealed))
+        for one in sealed:
+            for name, look in (("altered-before-sealing", ALTERED), ("unmarked", TOLD)):
+                if doubted := [entry for entry, what in one.doubts.items() if what == look]:
+                    SEALING_FINDINGS.labels(name).inc(len(doubted))
+                    log.error("entries do not fit", finding=name, entries=len(doubted), first=to_text(doubted[0]),
+                              organization_id=to_text(one.head.organization))  # fmt: skip
 
 
 def _of(fresh: Fresh) -> dict[str, str]:

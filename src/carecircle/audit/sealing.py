@@ -65,10 +65,15 @@ class Publisher:
         CHECKPOINTS_UNPUBLISHED.set(len(self._unsure) + self._witnesses.unpublished(self._flushed.values()))
 
     async def run(self) -> None:
-        """Publish whenever there is something, until cancelled."""
+        """Publish whenever there is something, until cancelled. What fails is tried again."""
         while True:
             await self._stirred.wait()
-            await self.publish()
+            try:
+                await self.publish()
+            except Exception as error:  # noqa: BLE001  the last door of a task
+                log.warning("checkpoints were not published", error=type(error).__qualname__)
+                self._stirred.set()
+                await asyncio.sleep(LAST_RETRY)
             await asyncio.sleep(self._every)
 
 
@@ -77,6 +82,7 @@ async def seal_once(settings: Settings, at: Reach) -> int:
     sealer, publisher = _ready(settings)
     count = 0
     async with sealing(at) as database:
+        await _count_impossible(database)
         while True:
             passed = await sealer.once(database)
             await publisher.take(passed, database)
@@ -105,11 +111,13 @@ async def run_sealer(settings: Settings, at: Reach, *, stop: asyncio.Event) -> N
                 async with sealing(at) as database:
                     started = True
                     looking = looking or asyncio.create_task(_look_behind(at))
+                    await _count_impossible(database)
                     everywhere = time.monotonic()
                     while not stop.is_set():
                         if time.monotonic() - everywhere > EVERYWHERE_EVERY:
                             sealer.look_everywhere()
                             everywhere = time.monotonic()
+                            await _count_impossible(database)
                         async with _cut_short(stopping):
                             passed = await sealer.once(database)
                             await publisher.take(passed, database)
@@ -120,9 +128,11 @@ async def run_sealer(settings: Settings, at: Reach, *, stop: asyncio.Event) -> N
                 if not started and type(error) is not DatabaseUnavailable:
                     raise
                 log.warning("nothing can be sealed", code=error.code, retry_in=retry)
-            except CareCircleError as error:
+            except Exception as error:  # noqa: BLE001  whatever somebody wrote into the tables: no row may end the sealing
                 # An organization's months may be worked on, or something is where nothing should be: tried again, and seen.
-                log.warning("a pass failed", code=error.code, retry_in=retry)
+                # What the error says may be about a patient; its name is not.
+                code = error.code if isinstance(error, CareCircleError) else type(error).__qualname__
+                log.warning("a pass failed", code=code, retry_in=retry)
             if not stop.is_set():
                 SEAL_LAG.set(time.monotonic() - good)
                 await asyncio.wait([stopping], timeout=retry)
@@ -159,6 +169,14 @@ async def _cut_short(stopping: asyncio.Task[bool]) -> AsyncIterator[None]:
             yield
         finally:
             stopping.remove_done_callback(end)
+
+
+async def _count_impossible(database: SealingDatabase) -> None:
+    """Count the entries that get no leaf because of the time they say; the verifier lists them one by one."""
+    for organization, entries, first in await database.impossible():
+        SEALING_FINDINGS.labels("impossible-time").inc(entries)
+        log.error("entries say an impossible time and are not sealed", entries=entries, first=to_text(first),
+                  organization_id=to_text(organization))  # fmt: skip
 
 
 async def _look_behind(at: Reach) -> None:

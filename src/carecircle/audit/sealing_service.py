@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -79,7 +79,10 @@ class Fresh:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A checkpoint that is to be written, with the leaves from `start` on and the subtrees (level, index, hash) they complete."""
+    """A checkpoint that is to be written, with the leaves from `start` on and the subtrees (level, index, hash) they complete.
+
+    `doubts`: entries sealed with what is wrong (ALTERED or TOLD) before their bytes, in the order of the leaves.
+    """
 
     head: Head
     xmax: int
@@ -88,6 +91,7 @@ class Sealed:
     entries: Entries = Entries()
     hashes: Sequence[bytes] = ()
     nodes: Sequence[tuple[int, int, bytes]] = ()
+    doubts: Mapping[UUID, int] = field(default_factory=dict)
 
 
 class SealingDatabase:
@@ -137,8 +141,11 @@ class SealingDatabase:
 
     async def behind(self) -> list[tuple[UUID, int, UUID]]:
         """Organizations with entries behind their cursor that have no leaf: how many, and the first."""
-        rows = await self._connection.fetch(sql.BEHIND, self.system)
-        return [(row["organization_id"], row["entries"], UUID(row["first"])) for row in rows]
+        return _counted(await self._connection.fetch(sql.BEHIND, self.system))
+
+    async def impossible(self) -> list[tuple[UUID, int, UUID]]:
+        """Organizations with entries that say a time at which nothing can have been recorded: how many, and the first."""
+        return _counted(await self._connection.fetch(sql.IMPOSSIBLE))
 
 
 class Leading:
@@ -172,6 +179,25 @@ class Leading:
     async def from_elsewhere(self, organization: UUID) -> bool:
         """Whether it has entries of transactions that this cluster has not come to."""
         return bool(await self._connection.fetchval(sql.FROM_ELSEWHERE, organization))
+
+    async def organizations(self) -> list[UUID]:
+        """All there are."""
+        return [row["id"] for row in await self._connection.fetch(sql.ORGANIZATIONS)]
+
+    async def sealed_as_they_are(self, organization: UUID, most: int) -> Entries:
+        """The newest entries with a mark that were sealed as they are: what marks and mark's content tell of them."""
+        return _marked(await self._connection.fetch(sql.PROVED, organization, most))
+
+    async def marked(self, organization: UUID, at_once: int) -> AsyncIterator[Entries]:
+        """All entries with a mark, sealed or not, so many at once, the newest first."""
+        some: list[Mapping[str, Any]] = []
+        async for row in self._connection.cursor(sql.MARKED, organization, prefetch=at_once):
+            some.append(row)
+            if len(some) >= at_once:
+                yield _marked(some)
+                some = []
+        if some:
+            yield _marked(some)
 
     async def prefixed(
         self, organization: UUID, wrong: Iterable[tuple[UUID, datetime, int]]
@@ -253,6 +279,19 @@ async def sealing(at: Reach) -> AsyncIterator[SealingDatabase]:
     finally:
         # The goodbye of a connection that is gone takes as long as the network does.
         connection.terminate()
+
+
+def _counted(rows: Iterable[Mapping[str, Any]]) -> list[tuple[UUID, int, UUID]]:
+    return [(row["organization_id"], row["entries"], UUID(row["first"])) for row in rows]
+
+
+def _marked(rows: Sequence[Mapping[str, Any]]) -> Entries:
+    return Entries(
+        ids=[row["id"] for row in rows],
+        marks=[row["mark"] for row in rows],
+        looks=[row["look"] for row in rows],
+        told=[row["told"] for row in rows if row["told"] is not None],
+    )
 
 
 def _head(row: Mapping[str, Any]) -> Head | None:

@@ -15,7 +15,7 @@ import json
 import mmap
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,9 @@ from uuid import UUID
 
 import structlog
 
+from carecircle.audit.sealing_key import CurrentKey
 from carecircle.audit.sealing_service import Head
+from carecircle.audit.verify import Checkpoint
 from carecircle.audit.witness_hook import WitnessHook
 from carecircle.database.reach import files_of, write_privately
 from carecircle.errors import CareCircleError, InvalidSetting
@@ -31,7 +33,13 @@ from carecircle.settings import Settings
 
 PUBLISHED = "witness-published.json"
 FILE = "witness.log"
-_SEEN = re.compile(rb"^carecircle/([0-9a-f-]{36})/([0-9]{1,9})\n([0-9]{1,18})\n([A-Za-z0-9+/]{43}=)\n", re.MULTILINE)
+_NOTE = re.compile(
+    rb"^carecircle/([0-9a-f-]{36})/([1-9][0-9]{0,8})\n(0|[1-9][0-9]{0,15})\n[A-Za-z0-9+/]{43}=\n"
+    rb"(?:[^\n]{1,300}\n){0,8}\n(?:\xe2\x80\x94 [^\n]{1,300}\n){1,4}",
+    re.MULTILINE,
+)
+LAST_EPOCH, LARGEST = 10**9 - 2, 2**53
+"""After a later epoch none could begin, and no tree can be larger: such a note is believed by nobody, whoever signed it."""
 _LONGEST_NOTE = 4096
 
 log = structlog.get_logger("carecircle.witness")
@@ -53,8 +61,10 @@ class Known:
 class WitnessFile:
     """A file of notes that is only ever written at its end."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, believed: Callable[[Checkpoint], bool]) -> None:
+        """`believed`: whether a key known here signed a checkpoint; others in the file are passed over."""
         self.path = path
+        self._believed = believed
         self._read_until = 0
         self._inode = 0
 
@@ -84,7 +94,10 @@ class WitnessFile:
             return file.read() in (b"", b"\n\n")
 
     def seen(self) -> list[tuple[UUID, Known]]:
-        """The checkpoints written here since this was last asked; at first all. Raises OSError."""
+        """The newest checkpoint of each organization that was written here since this was last asked; at first of all.
+
+        Raises OSError.
+        """
         if not self.path.exists():
             return []
         with self.path.open("rb") as file:
@@ -96,10 +109,31 @@ class WitnessFile:
             start = max(0, self._read_until - _LONGEST_NOTE)
             with mmap.mmap(file.fileno(), state.st_size, access=mmap.ACCESS_READ) as content:
                 self._read_until = state.st_size
-                return [
-                    (UUID(found[1].decode()), Known(int(found[2]), int(found[3]), base64.b64decode(found[4])))
-                    for found in _SEEN.finditer(content, start)
-                ]
+                return list(self._newest(content, start))
+
+    def _newest(self, content: mmap.mmap, start: int) -> Iterator[tuple[UUID, Known]]:
+        """Signatures are looked at from the newest on, until one is good: a file may hold millions."""
+        notes: dict[bytes, list[tuple[int, int, int, int]]] = {}
+        for found in _NOTE.finditer(content, start):
+            notes.setdefault(found[1], []).append((int(found[2]), int(found[3]), *found.span()))
+        for some in notes.values():
+            passed = 0
+            for _, _, begins, ends in sorted(some, reverse=True):
+                if (known := self._read(content[begins:ends])) is not None:
+                    yield known
+                    break
+                passed += 1
+            if passed:
+                log.warning("the witness file holds checkpoints that no key known here signed", checkpoints=passed)
+
+    def _read(self, note: bytes) -> tuple[UUID, Known] | None:
+        try:
+            one = Checkpoint.parse(note.decode())
+            organization, epoch = UUID(one.log[0]), one.log[1]
+        except ValueError:
+            return None
+        usable = epoch <= LAST_EPOCH and one.size <= LARGEST and str(organization) == one.log[0]
+        return (organization, Known(epoch, one.size, one.root)) if usable and self._believed(one) else None
 
 
 class Witnesses:
@@ -117,9 +151,13 @@ class Witnesses:
 
     @classmethod
     def of(cls, settings: Settings) -> Witnesses:
-        """As configured. Raises InvalidSetting."""
+        """As configured. Raises InvalidSetting, and KeyUnavailable where the key that signs cannot be read."""
         where = settings.witness_file
-        file = None if where == "off" else WitnessFile(Path(where) if where else settings.home / FILE)
+        file = None
+        if where != "off":
+            key = CurrentKey(settings.home)
+            path = Path(where) if where else settings.home / FILE
+            file = WitnessFile(path, lambda one: key.get().signed(one))
         return cls(settings.home, file, WitnessHook.of(settings))
 
     def refresh(self) -> None:
@@ -172,10 +210,11 @@ class Witnesses:
             kept = json.loads((self._home / PUBLISHED).read_bytes())
             for into, name in ((self.known, "known"), (self._posted, "posted")):
                 for organization, (epoch, size, root) in kept[name].items():
-                    self._note(into, UUID(organization), Known(int(epoch), int(size), base64.b64decode(root)))
+                    if 0 < int(epoch) <= LAST_EPOCH and 0 <= int(size) <= LARGEST:
+                        self._note(into, UUID(organization), Known(int(epoch), int(size), base64.b64decode(root)))
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
             log.warning("what was published cannot be read; it is published again", file=PUBLISHED)
 
     async def _keep(self) -> None:

@@ -69,7 +69,8 @@ def export(
     organization: OrganizationOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Write the audit trail of one organization to a file. That you did is recorded before the file has its name.
+    """Write the audit trail of one organization to a file. That you begin is recorded first, what it
+    holds before the file has its name.
 
     A verifiable export is checked by `carecircle audit verify --export FILE`, or with nothing but Python and `cryptography`.
 
@@ -103,6 +104,8 @@ async def _write(desk: Desk, file: Path, format_: Format, wanted: Filter, how: O
     from carecircle.audit import export_service, reading_service
 
     auditor = desk.circle.auditor
+    # Who ends the export before it is done has read all that it wrote until then.
+    await desk.read(lambda session: reading_service.record(session, "audit-export-begun", wanted, format=format_.value))
     with progress("Exporting", how) as told:
         async with export_service.into_file(file) as out:
             write = partial(_put, out)

@@ -82,10 +82,10 @@ def _rows(slug: str, found: Found) -> list[dict[str, Any]]:
         {
             "organization": slug,
             "code": one.code,
-            "where": f"{one.table} {to_text(one.id)}",
+            "where": f"{one.table}{' of entry' if one.code == 'fact-missing' else ''} {to_text(one.id)}",
             "sentence": f"This row {one.sentence}.",
             "table": one.table,
-            "id": one.id,
+            "id": None if one.code == "fact-missing" else one.id,
             "entry": one.entry_id,
         }
         for one in found.facts.strays

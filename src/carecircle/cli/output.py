@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import errno
 import json
 import os
@@ -14,6 +13,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from carecircle.audit.csv import formula_safe as formula_safe
+from carecircle.audit.csv import row as row_of_csv
 from carecircle.identifiers import to_text
 from carecircle.period import show
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 # Columns of a terminal nobody looks at: no row is broken.
 UNBROKEN = 10_000
-# What a spreadsheet would run as a formula.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Output(StrEnum):
@@ -134,14 +133,9 @@ def emit_one(record: Mapping[str, Any], *, how: Output) -> None:
 
 
 def _write_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([formula_safe(_cell(row[column])) for column in columns] for row in rows)
-
-
-def formula_safe(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
+    print(row_of_csv(columns))
+    for row in rows:
+        print(row_of_csv(_cell(row[column]) for column in columns))
 
 
 def _print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:

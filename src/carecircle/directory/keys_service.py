@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from carecircle.actor import Actor, actor_of, organization_of
 from carecircle.audit.entry import Entry, append
+from carecircle.audit.holds_service import require_no_hold
 from carecircle.database.constraints import translated
 from carecircle.database.crypto import keyring
 from carecircle.database.data_keys import destroy, make_key, wrap_anew
@@ -178,14 +179,15 @@ async def wrap_under_newest_root(
 async def shred(db: AsyncSession, *, organization: UUID | str | None = None, actor: Actor | str | None = None) -> int:
     """Destroy every data key of the organization: what they protect is unreadable for ever. How many keys there were.
 
-    Decisions by id and the audit trail are not touched. Raises Conflict while fields stand under root keys or a rotation is
-    under way, KeyDestroyed when it was done before.
+    Decisions by id and the audit trail are not touched. Raises Conflict while a legal hold is in force, fields stand under
+    root keys or a rotation is under way, KeyDestroyed when it was done before.
     """
     tenant = await enter_tenant(db, organization_of(organization))
     await _alone(db, tenant)
     kept = await keys_of(db, organization=tenant)
     if any(key.state == "destroyed" for key in kept):
         raise KeyDestroyed("The keys of this organization were destroyed before; nothing was changed.")
+    await require_no_hold(db, organization=tenant)
     own = {key.key_id for key in kept}
     with translated():
         left = sum(one.fields for one in await under_keys(db, tenant) if one.key_id not in own)

@@ -45,7 +45,7 @@ class Checkpoints:
             one = Checkpoint("", epoch.size, b"")
         if not believed(one, self.keys) or one.log != (self.organization, epoch.number):
             self.report.find("checkpoint-unsigned", None, None, None, one.size)
-            epoch.missed.add(one.size)
+            epoch.unbelieved.add(one.size)
             return
         self.report.verdict.newest = one
         self._cite(one)
@@ -79,7 +79,7 @@ class Checkpoints:
             self.report.find("checkpoint-missing", signed, epoch.size - 1, None, "that covers these leaves")
         for size, where in epoch.named.items():
             # One that stands later is out of its place, as where the leaf that it follows is not here.
-            if size not in epoch.signed and size not in epoch.missed and not self.month:
+            if size not in epoch.signed and size not in epoch.unbelieved and not self.month:
                 epoch.missed.add(size)
                 self.report.find_at("checkpoint-missing", where, f"of {size} leaves, which the next one names")
         self.witnesses.compare(epoch)

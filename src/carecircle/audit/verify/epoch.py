@@ -20,7 +20,8 @@ class Epoch:
         self.shift = 0  # leaves too many (or too few) so far
         self.signed: dict[int, bytes] = {}
         self.named: dict[int, Where] = {}  # sizes that checkpoints say were signed before them, and where they say so
-        self.missed: set[int] = set()  # sizes of whose checkpoints it was said that they are missing or not believed
+        self.unbelieved: set[int] = set()  # sizes of checkpoints that are here and not signed
+        self.missed: set[int] = set()  # sizes of checkpoints of which it was said that they are missing
         self.cited: tuple[int, bytes] | None = None
         self.watched = watched
         self.roots: dict[int, tuple[bytes, ...]] = {0: (EMPTY_ROOT,)}

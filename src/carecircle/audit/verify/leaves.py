@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from .checkpoints import Checkpoints
 from .finding import Report
-from .line import MONTH, Header, head_of, natural, object_of, retired, tail
+from .line import MONTH, Header, head_of, natural, object_of, retired, tail, uuid
 from .months import RECORD, Months
 from .tree import ALTERED, UNMARKED, leaf_hash
 from .turns import Turns
@@ -85,11 +85,11 @@ class Leaves:
         """Take in the turn of an entry that is as it was sealed, though not as it was written: it excuses nobody's gap."""
         try:
             told = object_of(entry)
-            name, turn, xid = told["writer_id"], natural(told["writer_turn"]), natural(told["xid"], of=str)
+            name, turn, xid = uuid(told["writer_id"]), natural(told["writer_turn"]), natural(told["xid"], of=str)
         except (ValueError, KeyError):
             return
-        if type(name) is str and turn > 0:
-            self.turns.take(name.encode(), turn, b"%d" % xid, index, entry_id or b"")
+        if turn > 0:
+            self.turns.take(name, turn, b"%d" % xid, index, entry_id or b"")
 
     def _is_old(self, entry: bytes) -> bool:
         """Whether an entry is older than writers and marks, and has none."""

@@ -32,8 +32,11 @@ def head_of(organization: str) -> Callable[[bytes], re.Match[bytes] | None]:
     named = rb'\{"organization_id":"' + organization.encode() + rb'","id":"([0-9a-f-]{36})"'
     return re.compile(_LEAF + rb'"entry":(?:(?=' + named + rb")|)").match
 
+
 _UUID = re.compile("[0-9a-f-]{36}").fullmatch
-_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{5,8}(?:[.][0-9]{1,6})?(?:Z|[+-][0-9]{2}(?::[0-9]{2})?)").fullmatch
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{5,8}(?:[.][0-9]{1,6})?(?:Z|[+-][0-9]{2}(?::[0-9]{2})?)"
+).fullmatch
 
 
 class Header(NamedTuple):
@@ -56,12 +59,10 @@ class Header(NamedTuple):
             told = object_of(line)
             version, organization, said = told["carecircle_audit"], told["organization"], told["exported_at"]
             epoch, opening = natural(told["epoch"]), natural(told["opening_xid"], of=str)
-            if type(organization) is not str or type(said) is not str or not _INSTANT(said):
-                raise ValueError("The header is no header.")
-            exported = datetime.fromisoformat(said)
-        except (ValueError, KeyError) as error:
+            named, exported = _UUID(organization), datetime.fromisoformat(said if _INSTANT(said) else "")
+        except (ValueError, KeyError, TypeError) as error:
             raise Unreadable("The first line is not that of an audit export.") from error
-        if (type(version), version) != (int, 1) or not 0 < epoch < 10**9 or not _UUID(organization):
+        if (type(version), version) != (int, 1) or not 0 < epoch < 10**9 or not named:
             raise Unreadable("The export is of a version that is not known here; take the verifier of its writer.")
         return cls(organization, epoch, opening, exported, said)
 
@@ -74,6 +75,13 @@ def natural(told: object, of: type[int] | type[str] = int) -> int:
     if not 0 <= number < 1 << 64:
         raise ValueError("This number is too large.")
     return number
+
+
+def uuid(told: object) -> bytes:
+    """The text of a UUID. Raises ValueError where it is none."""
+    if type(told) is not str or not _UUID(told):
+        raise ValueError("This is no UUID.")
+    return told.encode()
 
 
 def object_of(text: bytes) -> dict[str, Any]:

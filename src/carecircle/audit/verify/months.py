@@ -69,12 +69,17 @@ class Months:
             elif month not in self._sealed and self._waiting.get(month) == {leaves.count}:
                 notes.append(f"The entry that {month} was retired waits for its seal: verify again.")
             elif month not in self._sealed and (later := self._may_hold_the_record(month, recorded)):
-                notes.append(f"That {month} was retired is recorded in no entry here, maybe in one retired with {later}.")
+                recorded.append(month)
+                notes.append(
+                    f"That {month} was retired is recorded in no entry here, maybe in one retired with {later}."
+                )
             else:
                 self.report.find_at("entry-missing", leaves.place, said)
             if month.encode() in self.of_entries:
                 # A month is dropped as a whole: an entry that was put back would make room for another to be hidden.
-                self.report.find_at("entry-missing", leaves.place, f"of {month} some are here and some are called retired")
+                self.report.find_at(
+                    "entry-missing", leaves.place, f"of {month} some are here and some are called retired"
+                )
 
     def _contradiction(self, month: str, leaves: _Leaves) -> str | None:
         """What is wrong with the number of leaves called retired; None where exactly that was sealed."""

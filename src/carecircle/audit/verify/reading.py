@@ -9,7 +9,7 @@ from typing import Any
 from .checkpoints import Checkpoints
 from .finding import Report, Verdict
 from .leaves import Leaves
-from .line import Header, natural, object_of
+from .line import Header, natural, object_of, uuid
 from .note import VerifyKey
 from .turns import Turns
 from .witness import Witnesses
@@ -58,7 +58,7 @@ class Reading:
         }
         if header.epoch != 1 and not month:
             report.find("export-incomplete", 0, None, None, f"it begins with epoch {header.epoch}")
-        if not witnesses.saw():
+        if not witnesses.saw:
             report.verdict.notes.append("Without a witness, leaves that were cut off at the end cannot be noticed.")
 
     def read(self, line: bytes) -> None:
@@ -87,7 +87,7 @@ class Reading:
     def _unsealed(self, told: dict[str, Any]) -> None:
         report, size = self.report, self.checkpoints.epoch.size
         report.verdict.unsealed += 1
-        entry_id = told["id"].encode()
+        entry_id = uuid(told["id"])
         if told["organization_id"] != self.header.organization:
             report.find("entry-added", size, None, entry_id, "it is another organization's")
         waits = self.header.exported_at - datetime.fromisoformat(told["recorded_at"])
@@ -96,9 +96,9 @@ class Reading:
         elif waits < -MAY_WAIT:
             report.find("entry-added", size, None, entry_id, "it is said to be recorded later than it was exported")
         xid = natural(told["xid"], of=str)
-        if isinstance(told["writer_id"], str) and told["writer_turn"] is not None and told["mark"]:
+        if told["writer_id"] is not None and told["writer_turn"] is not None and told["mark"]:
             self.leaves.months.record_unsealed(told)
-            self.turns.take_unsealed(told["writer_id"].encode(), natural(told["writer_turn"]), size, entry_id)
+            self.turns.take_unsealed(uuid(told["writer_id"]), natural(told["writer_turn"]), size, entry_id)
         elif xid >= self.header.opening_xid:
             report.find("unmarked", size, None, entry_id)
 

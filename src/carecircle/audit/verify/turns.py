@@ -6,12 +6,16 @@ from .finding import Report
 
 
 class Writer:
-    """The turns of one writer: those before `next` were seen, those `ahead` of a gap at (leaf, leaves unknown by then)."""
+    """The turns of one writer: those before `next` were seen, those `ahead` of a gap at (leaf, leaves unknown by then).
 
-    __slots__ = ("ahead", "index", "next", "unknown", "xid")
+    `since` and `earlier` are the leaves unknown at the end of its last transaction but one, and but two.
+    """
+
+    __slots__ = ("ahead", "earlier", "index", "next", "since", "unknown", "xid")
 
     def __init__(self) -> None:
         self.next, self.xid, self.index, self.unknown = 1, b"", 0, 0
+        self.since = self.earlier = 0
         self.ahead: dict[int, tuple[int, int]] = {}
 
 
@@ -21,7 +25,7 @@ class Turns:
     def __init__(self, report: Report) -> None:
         self.report = report
         self.writers: dict[bytes, Writer] = {}
-        # Leaves whose writer nobody can tell (retired, altered, missing), and missing turns that may be theirs.
+        # Leaves whose writer nobody can tell (retired, changed later, missing), and missing turns that may be theirs.
         self.unknown = self.excused = 0
 
     def take(self, name: bytes, turn: int, xid: bytes, index: int, entry_id: bytes) -> None:
@@ -30,6 +34,8 @@ class Turns:
         if turn != writer.next or writer.ahead:
             self._out_of_turn(writer, turn, xid, index, entry_id)
         else:
+            if xid != writer.xid:
+                writer.earlier, writer.since = writer.since, writer.unknown
             writer.next, writer.xid, writer.index, writer.unknown = turn + 1, xid, index, self.unknown
 
     def take_unsealed(self, name: bytes, turn: int, index: int, entry_id: bytes) -> None:
@@ -49,8 +55,9 @@ class Turns:
 
     def _out_of_turn(self, writer: Writer, turn: int, xid: bytes, index: int, entry_id: bytes) -> None:
         # Within one transaction entries are sealed in any order; once the writer's next has begun, all have been seen.
-        if writer.ahead and xid != writer.xid:
+        if xid != writer.xid:
             self._settle(writer)
+            writer.earlier, writer.since = writer.since, writer.unknown
         writer.xid = xid
         if turn < writer.next or turn in writer.ahead:
             self.report.find("turn-twice", index, None, entry_id, turn)
@@ -66,8 +73,8 @@ class Turns:
             return
         index, _ = max(writer.ahead.values())
         missing = max(writer.ahead) - writer.next + 1 - len(writer.ahead)
-        # Up to here: the leaf of a missing turn may stand after those that came too early, in the same transaction.
-        if missing <= self.unknown - max(writer.unknown, self.excused):
+        # The leaf of a missing turn may stand before or after all others of its transaction.
+        if missing <= self.unknown - max(writer.earlier, self.excused):
             self.excused += missing
         else:
             self.report.find("turn-missing", min(writer.index, index), index, None, writer.next, missing)

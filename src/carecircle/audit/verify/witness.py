@@ -22,6 +22,9 @@ class Witnesses:
         self.seen: dict[int, dict[int, list[Checkpoint]]] = {}
         for note in (note for text in texts for note in split_notes(text.replace("\ufeff", ""))):
             self._hold(note)
+        held = (one for seen in self.seen.values() for ones in seen.values() for one in ones)
+        self.saw = any(believed(one, keys) for one in held)
+        """Whether they have seen anything of this log that is believed."""
 
     def _hold(self, note: str) -> None:
         try:
@@ -36,11 +39,6 @@ class Witnesses:
         if organization == self.organization:
             same_size = self.seen.setdefault(epoch, {}).setdefault(one.size, [])
             same_size += [one] if all(one.root != known.root for known in same_size) else []
-
-    def saw(self) -> bool:
-        """Whether a witness has seen anything of this log that is believed; ask before the first epoch begins."""
-        held = (one for seen in self.seen.values() for ones in seen.values() for one in ones)
-        return any(believed(one, self.keys) for one in held)
 
     def of(self, epoch: int) -> dict[int, list[Checkpoint]]:
         """Take out the checkpoints of an epoch, by size."""
