@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -45,8 +45,8 @@ from tests.audit.exports import (
 FULL = 23
 
 
-def found(lines: Iterable[bytes], log: Log, *witnessed: str) -> Verdict:
-    return verify(lines, [log.signer.key], witnessed)
+def found(lines: Iterable[bytes], log: Log, *witnessed: str, now: datetime | None = None) -> Verdict:
+    return verify(lines, [log.signer.key], witnessed, now=now)
 
 
 def codes(verdict: Verdict) -> list[str]:
@@ -302,7 +302,7 @@ def test_no_more_leaves_are_retired_than_a_sealed_entry_says() -> None:
     for hidden in (retired(lines, [12]), retired(lines, [13], "2018-01"), retired(lines, [12], "2017-05")):
         verdict = found(hidden, log)
         assert set(codes(verdict)) == {"entry-missing"}
-    assert "1 are called retired with 2017-05, and no sealed entry" in verdict.findings[0].sentence
+    assert "1 is called retired with 2017-05, and no sealed entry" in verdict.findings[0].sentence
     assert first(verdict) == (12, 12)
     [fewer] = found(retired(export(log), range(2, 10)), log).findings
     assert "8 are called retired with 2019-03, and the sealed entry of that says 9" in fewer.sentence
@@ -519,7 +519,7 @@ def test_a_checkpoint_that_the_next_one_names() -> None:
     lines = export(log)
     lines[at_checkpoint(lines, 15)] = checkpoint_line(Signer().note(Checkpoint.parse(log.notes[15]).signed_text()))
     assert codes(found(lines, log)) == ["checkpoint-unsigned"]
-    assert verify(renumbered(begin), [log.signer.key], month="2026-12").ok
+    assert verify(renumbered(begin), [log.signer.key], month="2026-11").ok
 
 
 def test_only_some_checkpoints_name_the_one_before() -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from carecircle import Settings
 from carecircle.audit.sealing import seal_once
+from carecircle.audit.search import BASES, KINDS
 from carecircle.database.reach import reach
 from tests.cli.conftest import Command, Place
 
@@ -57,9 +58,36 @@ def test_search_finds_by_any_reference_and_says_what_is_wrong(carecircle: Comman
         (("--from", "yesterday"), 7),
         (("--from", "2026-02-01", "--to", "2026-01-01"), 7),
         (("--limit", "0"), 2),
+        (("--kind", "decisions"), 7),
+        (("--basis", "nobody"), 7),
     ):
         assert carecircle("audit", "search", *words, organization=own).code == code, words
-    assert carecircle("audit", "search", "--actor", "nobody", organization=own).err.strip() == "No entry fits."
+    nothing = carecircle("audit", "search", "--actor", "operator:nobody", organization=own)
+    assert (nothing.code, nothing.err.strip()) == (0, "No entry fits.")
+    assert "written with what it is" in carecircle("audit", "search", "--actor", "okafor", organization=own).err
+
+
+def test_kinds_and_bases_are_those_there_are(carecircle: Command, tmp_path: Path) -> None:
+    assert "sign-in" in carecircle("audit", "search", "--kind", "x").err
+    assert "emergency_access" in carecircle("audit", "tail", "--basis", "x").err
+    unwritten = tmp_path / "x"
+    assert carecircle("audit", "export", "--to", str(unwritten), "--format", "csv", "--kind", "x").code == 7
+    assert not unwritten.exists()
+    for option, known in (("--kind", KINDS), ("--basis", BASES)):
+        for one in known:
+            assert carecircle("audit", "search", option, one, "--limit", "1").code == 0, one
+    entries = carecircle("audit", "search", "--limit", "10000", "-o", "json").json["entries"]
+    assert {one["kind"] for one in entries} <= set(KINDS)
+    bases = {basis for one in entries for basis in one["basis_kinds"] or ()}
+    assert {"primary", "care_team"} <= bases <= set(BASES)
+
+
+def test_who_only_reads_is_not_told_to_register_anybody(carecircle: Command, own: str) -> None:
+    for words in (("search", "--patient", "nobody"), ("patient-report", "nobody"), ("disclosures", "nobody")):
+        ran = carecircle("audit", *words, organization=own)
+        assert (ran.code, "check the number and the organization" in ran.err) == (5, True), words
+        assert "patient-not-registered" in ran.err
+        assert "patient add" not in ran.err
 
 
 def test_entries_of_records_that_were_merged_are_one_patients(carecircle: Command, own: str) -> None:
@@ -157,13 +185,18 @@ def test_an_export_that_is_cut_off_has_left_its_entry(
 
 
 @pytest.mark.parametrize("format_", ["ndjson", "csv", "fhir"])
-def test_exports_of_entries_alone(carecircle: Command, own: str, tmp_path: Path, format_: str) -> None:
+def test_exports_of_entries_alone(
+    carecircle: Command, own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format_: str
+) -> None:
     file = tmp_path / "entries"
     words = ("audit", "export", "--to", str(file), "--format", format_, "--kind", "change", "-o", "json")
     ran = carecircle(*words, organization=own)
     assert ran.code == 0, ran.err
     assert ran.json["entries"] == len(file.read_text().splitlines()) - (format_ == "csv")
     assert ran.json["entries"] >= 4
+    assert ran.json["file"] == str(file)
+    monkeypatch.chdir(tmp_path)
+    assert str(tmp_path / "beside") in carecircle("audit", "export", "--to", "beside", organization=own).out
     if format_ == "fhir":
         assert all(json.loads(line)["resourceType"] == "AuditEvent" for line in file.read_text().splitlines())
 
@@ -209,8 +242,25 @@ def test_keys_and_checkpoints(carecircle: Command, own: str) -> None:
     assert note.out.startswith("carecircle/")
     assert carecircle("audit", "checkpoint", organization=own).code in (0, 6)
     before = carecircle("audit", "key").lines
-    assert carecircle("audit", "key", "--rotate").code == 7  # nobody is there to be asked
-    after = carecircle("audit", "key", "--rotate", "--yes").lines
-    assert after[1:] == before
+    refused = carecircle("audit", "key", "--rotate")
+    assert (refused.code, "add --yes." in refused.err, "--dry-run" in refused.err) == (7, True, False)  # nobody to ask
+    rotated = carecircle("audit", "key", "--rotate", "--yes")
+    after = rotated.lines
+    assert (after[1:], rotated.code, "Give the new key to every witness" in rotated.err) == (before, 0, True)
+    assert "no entry says so" not in rotated.err
+    for house in (own, "north-hospital"):
+        words = ("audit", "search", "--code", "sealing-key-rotated", "--limit", "1", "-o", "json")
+        [entry] = carecircle(*words, organization=house).json["entries"]
+        assert entry["kind"] == "change"
+        assert json.loads(entry["detail"]) == {"replaces": before[0].split("+")[1], "key": after[0].split("+")[1]}
     assert carecircle("audit", "key", "-o", "json").json["keys"] == after
     assert carecircle("audit", "verify").code == 0
+
+
+def test_without_a_database_the_signing_key_is_rotated_and_it_is_said_that_no_entry_tells(
+    carecircle: Command, tmp_path: Path
+) -> None:
+    nowhere = {"CARECIRCLE_HOME": str(tmp_path), "CARECIRCLE_DATABASE_URL": "postgresql://x@127.0.0.1:1/x"}
+    before = carecircle("audit", "key", organization=None, **nowhere).lines
+    ran = carecircle("audit", "key", "--rotate", "--yes", organization=None, **nowhere)
+    assert (ran.code, ran.lines[1:], "no entry says so" in ran.err) == (0, before, True)

@@ -29,7 +29,14 @@ def test_a_patient_is_told_who_looked(carecircle: Command, own: str, tmp_path: P
     assert "They were your main doctor or provider." in told.out
     assert told.lines[-1] == "1 time somebody was kept out; 0 emergencies"
     assert entries(carecircle, own, "kind, code")[-1] == ["reading", "access-reported"]
+    again = carecircle("audit", "patient-report", "patient", organization=own)
+    assert again.lines[0].startswith("1 person was let in")
+    apart = again.lines.index("Who worked with the log, or asked who may see the patient")
+    assert again.lines[apart + 2].endswith("(administration): Running the system, answering questions")
+    third = carecircle("audit", "patient-report", "patient", organization=own)
+    assert re.search(r"\d\d:\d\d(–\d\d:\d\d)?, 2 times  .*Running the system", third.out)
     data = carecircle("audit", "patient-report", "patient", "-o", "json", organization=own).json
+    assert data["altered"] is False
     assert (data["time_zone"], len(data["days"]), data["attempts"][0]["times"]) == ("UTC", 1, 1)
     page = tmp_path / "report.html"
     made = carecircle("audit", "patient-report", "patient", "--html", str(page), organization=own)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+
+import asyncpg
 
 from carecircle.identifiers import new_id, to_text
 from tests.cli.conftest import Command, Place
@@ -65,3 +68,28 @@ def test_without_a_file_the_new_root_key_is_for_the_operator_to_put_there(careci
     assert not any(root in told.err + told.out for root in json.loads(keys)["keys"].values())
     nothing = carecircle("keys", "list", organization=None, CARECIRCLE_KEYS_COMMAND="false")
     assert (nothing.code, "exit code 1" in nothing.err, "key-unavailable" in nothing.err) == (3, True, True)
+
+
+def test_organizations_without_keys_are_named_with_a_command_each(carecircle: Command, place: Place) -> None:
+    slugs = ["k" + to_text(new_id()).lower() for _ in range(2)]
+
+    async def put() -> None:
+        root = await asyncpg.connect(place.server.admin_url)
+        try:
+            for slug in slugs:
+                await root.execute(
+                    "insert into carecircle.organizations (id, slug, name) values ($1, $2, 'x')", new_id(), slug
+                )
+        finally:
+            await root.close()
+
+    asyncio.run(put())
+    commands = [f"carecircle keys rotate --organization {slug}" for slug in slugs]
+    refused = carecircle("keys", "rotate", "--root")
+    assert refused.code == 6
+    assert all(one in refused.err for one in commands)
+    status = carecircle("keys", "status", organization=slugs[0])
+    assert (status.code, commands[0] in status.err, "reseal" in status.err) == (0, True, False)
+    for slug in slugs:
+        assert carecircle("keys", "rotate", "--margin", "5", organization=slug).code == 0
+        assert "no key of its own" not in carecircle("keys", "status", organization=slug).err

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
-from carecircle.access.decision import Code
 from carecircle.coverage.service import arrange_coverage
 from carecircle.errors import InvalidRequest, PatientNotRegistered
 from carecircle.identifiers import new_id, to_text
@@ -18,12 +18,9 @@ from carecircle.reports import page as pages
 from carecircle.reports.page import access_page
 from carecircle.reports.words import (
     EMERGENCY_STEPS,
-    action_in_words,
-    basis_in_words,
-    denial_in_words,
-    purpose_in_words,
-    reading_in_words,
+    WORK,
 )
+from carecircle.staffing.merge_service import merge_patients
 from tests.conftest import Hospital
 from tests.emergency.kept import Kept
 from tests.reports.case import NAME, OTHER, emergency_entries, open_case
@@ -126,7 +123,7 @@ def test_it_is_about_nobody_else(in_hospital: InHospital) -> None:
         await case.entry("referrals-read", kind="reading", patient_id=case.other)
         found = await case.access()
         assert (found.days, found.attempts) == ((), ())
-        assert (await case.access(patient=case.other)).persons == 2  # who looked it up is one
+        assert (await case.access(patient=case.other)).persons == 1
         text = access_page(await case.access()) + json.dumps((await case.access()).as_json())
         assert "Hidden" not in text
         assert to_text(case.other) not in text
@@ -134,7 +131,7 @@ def test_it_is_about_nobody_else(in_hospital: InHospital) -> None:
     in_hospital(body)
 
 
-def test_readings_and_reports_are_looks_too(in_hospital: InHospital) -> None:
+def test_who_only_worked_with_the_log_or_asked_who_may_look_is_told_apart(in_hospital: InHospital) -> None:
     async def body(hospital: Hospital) -> None:
         case = await open_case(hospital)
         await case.entry("referrals-read", kind="reading", patient_id=case.patient, provider_id=case.doctor)
@@ -142,13 +139,25 @@ def test_readings_and_reports_are_looks_too(in_hospital: InHospital) -> None:
         ((actor, patient, _, kind, detail),) = await case.recorded("access-reported")
         assert (actor, patient, kind) == ("provider:" + to_text(case.nurse), case.patient, "reading")
         assert "Secret" not in detail
-        ((irma, nurse),) = [day.looks for day in (await case.access()).days]
+        await hospital.circle.access.list_providers(
+            case.patient, organization=hospital.organization, actor="operator:root"
+        )
+        found = await case.access()
+        assert (found.days, found.attempts, found.persons) == ((), (), 0)
+        ((irma, nurse, root),) = [day.looks for day in found.worked]
         assert (irma.person.name, irma.person.id, irma.actions) == (
             "irma (administration)",
             None,
             ("looked up your referrals",),
         )
         assert (nurse.person.name, nurse.actions) == ("Nadja Rossi", ("prepared a report like this one",))
+        assert (root.person.name, root.actions) == ("root (administration)", ("asked who may see your record",))
+        assert {(one.reasons, one.purposes) for one in (irma, nurse, root)} == {((WORK,), ())}
+        told = must_be_plain(access_page(found)).text
+        assert "Who worked with the log, or asked who may see you" in told
+        assert "People let in 0" in told
+        assert "To treat you" not in told
+        assert "Why is not written down" not in told
 
     in_hospital(body)
 
@@ -203,15 +212,42 @@ def test_its_page_says_everything_and_needs_nothing(in_hospital: InHospital, mon
     in_hospital(body)
 
 
-@pytest.mark.parametrize("code", [one for one in get_args(Code) if one != "allowed"])
-def test_every_denial_has_words(code: str) -> None:
-    assert code not in denial_in_words(code)
+def test_a_question_about_a_merged_record_that_is_asked_again_is_no_attempt(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        case = await open_case(hospital)
+        async with hospital.change() as db:
+            await merge_patients(db, patient=case.other, into=case.patient, **case.by)
+        for _ in range(2):
+            assert (await case.ask(case.doctor, patient=case.other)).allowed
+        assert len(await case.recorded("patient-merged")) == 2
+        found = await case.access()
+        assert (found.attempts, found.supposed) == ((), 0)
+        assert [look.times for day in found.days for look in day.looks] == [2]
+        # Kept out by the record that it was merged into is once, not twice.
+        assert not (await case.ask(case.stranger, patient=case.other)).allowed
+        assert [one.times for one in (await case.access()).attempts] == [1]
+        await case.ask(case.doctor, patient=case.other, as_of=datetime.now(UTC) + timedelta(days=3))
+        assert (await case.access()).supposed == 1
+
+    in_hospital(body)
 
 
-def test_what_nobody_foresaw_is_told_by_its_code() -> None:
-    assert denial_in_words("new-code") == "They were not let in (new-code)."
-    assert action_in_words("lab.results") == "use your record (lab.results)"
-    assert purpose_in_words("X") == "Other: X"
-    assert reading_in_words("new-read") == "looked up something about your care (new-read)"
-    assert basis_in_words("new_basis") == "They take part in your care (new basis)."
-    assert basis_in_words("coverage") == "They stood in for somebody who cares for you."
+def test_what_was_done_several_times_says_from_when_to_when(in_hospital: InHospital) -> None:
+    async def body(hospital: Hospital) -> None:
+        case = await open_case(hospital)
+        for _ in range(2):
+            await case.ask(case.doctor)
+            await case.ask(case.stranger)
+        found = await case.access()
+        ((look,),), (attempt,) = [day.looks for day in found.days], found.attempts
+        assert attempt.first_at < attempt.last_at
+        early = found.written_at.replace(hour=12, minute=47)
+        late = early.replace(hour=19, minute=17)
+        day = replace(found.days[0], looks=(replace(look, first_at=early, last_at=late, times=5),))
+        attempts = (replace(attempt, first_at=early, last_at=late), replace(attempt, first_at=early, last_at=early))
+        told = must_be_plain(access_page(replace(found, days=(day,), attempts=attempts))).text
+        assert "12:47–19:17, 5 times" in told
+        assert ", 12:47–19:17, 2 times" in told
+        assert ", 12:47, 2 times" in told
+
+    in_hospital(body)

@@ -13,9 +13,14 @@ from uuid import UUID
 from carecircle.errors import InvalidRequest
 from carecircle.identifiers import to_text
 from carecircle.period import parse_instant
+from carecircle.policy import ASSIGNMENT_TYPES
 
 DEFAULT_LIMIT = 100
 LARGEST_LIMIT = 10_000
+KINDS = ("decision", "listing", "change", "refusal", "reading", "import", "sign-in")
+"""What an entry can be."""
+BASES = (*ASSIGNMENT_TYPES, "care_team", "coverage", "emergency_access", "objection", "suspension", "sensitivity")
+"""What an answer can rest on: what lets somebody in, then what keeps them out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -82,6 +83,7 @@ def export(
     if file.exists() and not overwrite:
         raise InvalidRequest(f"There is a file {file} already; name another, or add --overwrite.")
     clock = Clock.of(time_zone)
+    file = file.absolute()
 
     async def work(desk: Desk) -> dict[str, Any]:
         wanted = await said.meant(desk, clock)
@@ -96,8 +98,13 @@ def export(
         parts.append(counted(written["checkpoints"], "checkpoint"))
         parts.append(f"{written['unsealed']:,} not sealed yet")
     print(printable(f"{file}: {', '.join(parts)}."))
+    if not written["entries"] and (odd := said.about_the_actor().strip()):
+        note(odd, output)
     if format_ is Format.verifiable:
-        note(f'Check it with: carecircle audit verify --export {file} --key "$(carecircle audit key)"', output)
+        note(
+            f'Check it with: carecircle audit verify --export {shlex.quote(str(file))} --key "$(carecircle audit key)"',
+            output,
+        )
 
 
 async def _write(desk: Desk, file: Path, format_: Format, wanted: Filter, how: Output) -> dict[str, Any]:

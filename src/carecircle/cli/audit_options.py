@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from carecircle.audit.search import BASES, KINDS
 from carecircle.cli.break_glass_options import meant
 from carecircle.cli.circle import Desk
 from carecircle.cli.clock import Clock
-from carecircle.errors import InvalidPeriod
+from carecircle.errors import InvalidPeriod, InvalidRequest, PatientNotRegistered
 from carecircle.identifiers import OrganizationId
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ PatientOption = Annotated[
 ActorOption = Annotated[str | None, typer.Option("--actor", metavar="ACTOR", help="By whom, as in provider:01K….")]
 KindOption = Annotated[
     str | None,
-    typer.Option("--kind", metavar="KIND", help="decision, listing, change, refusal, reading, import, ….")
+    typer.Option("--kind", metavar="KIND", help=f"{', '.join(KINDS[:-1])} or {KINDS[-1]}.")
 ]  # fmt: skip
 CodeOption = Annotated[
     str | None, typer.Option("--code", metavar="CODE", help="What happened, as in primary-assigned.")
@@ -48,6 +51,18 @@ RequestOption = Annotated[
     str | None, typer.Option("--request-id", metavar="ID", help="Of this request, as the host numbered it.")
 ]
 AddressOption = Annotated[str | None, typer.Option("--address", metavar="ADDRESS", help="From this network address.")]
+
+
+@contextmanager
+def looked_for() -> Iterator[None]:
+    """Around a look for a patient: who only reads is not advised to register whom they do not find."""
+    try:
+        yield
+    except PatientNotRegistered as error:
+        raise PatientNotRegistered(
+            "No patient of this organization has this number; check the number and the organization (--organization).",
+            **error.facts,
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -67,6 +82,18 @@ class Said:
     request_id: str | None = None
     address: str | None = None
 
+    def __post_init__(self) -> None:
+        """Raises InvalidRequest for a kind or a basis that no entry has."""
+        for option, said, known in (("--kind", self.kind, KINDS), ("--basis", self.basis, BASES)):
+            if said is not None and said not in known:
+                raise InvalidRequest(f"{option} {said}: no entry has it; known are {', '.join(known)}.")
+
+    def about_the_actor(self) -> str:
+        """What to say where nothing fits: how an actor is written, if this one is not written so; else nothing."""
+        if self.actor is None or ":" in self.actor:
+            return ""
+        return " An actor is written with what it is, as in provider:01K…, service:ehr or operator:anna."
+
     async def meant(self, desk: Desk, clock: Clock) -> Filter:
         """The filter. Raises PatientNotRegistered, ProviderNotRegistered, EmergencyAccessNotFound, and InvalidRequest."""
         from carecircle.audit.search import Filter
@@ -79,11 +106,13 @@ class Said:
 
         async def look(session: AsyncSession) -> Filter:
             tenant = OrganizationId(desk.organization)
+            with looked_for():
+                patients = None if self.patient is None else await every_id(session, tenant, self.patient)
             return Filter(
                 since=since,
                 until=until,
                 provider_id=None if self.provider is None else await resolve_provider(session, tenant, self.provider),
-                patient_ids=None if self.patient is None else await every_id(session, tenant, self.patient),
+                patient_ids=patients,
                 actor=self.actor,
                 kind=self.kind,
                 code=self.code,

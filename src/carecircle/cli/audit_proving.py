@@ -10,11 +10,12 @@ import typer
 
 from carecircle.cli import exits
 from carecircle.cli.audit_verifying import KeysOption, trust
-from carecircle.cli.careful import agreed, require_terminal
+from carecircle.cli.careful import agreed
 from carecircle.cli.circle import Desk, at_desk
+from carecircle.cli.keys_work import Safe, at_safe
 from carecircle.cli.options import OrganizationOption, OutputOption
 from carecircle.cli.output import Output, emit_json, emit_one, note, printable, say
-from carecircle.errors import InvalidInput
+from carecircle.errors import CareCircleError, ConfirmationRequired, InvalidInput
 from carecircle.errors.audit import NotSealedYet
 from carecircle.identifiers import parse_id
 from carecircle.settings import Settings
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from carecircle.audit.proof_service import Proof
     from carecircle.audit.reading_service import Checkpoint
+    from carecircle.audit.sealing_key import SealingKey
 
 WhichEntry = Annotated[str, typer.Argument(metavar="ENTRY", help="The entry's ULID or UUID.")]
 
@@ -42,7 +44,8 @@ def key(
 ) -> None:
     """The keys that verify this installation's checkpoints, the one that signs now first. Note them down elsewhere.
 
-    Whoever verifies with a key from another place need not believe this machine.
+    Whoever verifies with a key from another place need not believe this machine. That it was rotated is recorded in every
+    organization, where the database answers.
 
     Example: carecircle audit key
     """
@@ -50,18 +53,53 @@ def key(
 
     home = Settings.read().home
     if rotate and not yes:
-        require_terminal("A new key would sign every checkpoint from now on; whoever verifies needs it too.")
+        if not sys.stdin.isatty():
+            raise ConfirmationRequired(
+                "A new key would sign every checkpoint from now on, and whoever verifies needs it too; to go on, add --yes."
+            )
         say("A new key signs every checkpoint from now on; whoever verifies needs it beside the one before.")
         if not agreed():
             note("Nothing was changed.", output)
             return
-    keys = (rotate_sealing_key(home) if rotate else SealingKey.open(home)).vkeys()
+    signing = rotate_sealing_key(home) if rotate else SealingKey.open(home)
+    keys = signing.vkeys()
     if output is Output.table:
         print("\n".join(map(printable, keys)))
     elif output is Output.json:
         emit_json({"keys": keys})
     else:
         emit_one({"key": keys[0]}, how=output)
+    if rotate:
+        _record_rotation(signing)
+        note("Give the new key to every witness and auditor today; without it, their next check fails.", output)
+
+
+def _record_rotation(signing: SealingKey) -> None:
+    """An entry about it in every organization; says on stderr where none could be left. The new key signs either way."""
+    from carecircle.audit.entry import Entry, append
+    from carecircle.database.session import transaction
+
+    new, old = (one.split("+")[1] for one in signing.vkeys()[:2])
+    detail = {"replaces": old, "key": new}
+
+    async def work(safe: Safe) -> list[str]:
+        without = []
+        for house in safe.houses:
+            entry = Entry(house.organization, "change", safe.actor, "sealing-key-rotated", detail=detail)
+            try:
+                async with transaction(safe.circle.engine, house.organization) as db:
+                    await append(db, entry)
+            except CareCircleError as error:
+                without.append(f"{house.slug} ({error.message})")
+        return without
+
+    try:
+        without = at_safe(None, work, every=True)
+    except CareCircleError as error:
+        say(f"The new key signs, but no entry says so: {error.message}")
+    else:
+        for one in without:
+            say(f"The new key signs, but no entry says so in {one}")
 
 
 def checkpoint(organization: OrganizationOption = None, output: OutputOption = Output.table) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import typer
 
+from carecircle.cli.audit_options import looked_for
 from carecircle.cli.break_glass_options import How, HowOption, emit_record, remark
 from carecircle.cli.careful import counted
 from carecircle.cli.circle import Desk, at_desk
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from carecircle.reports.disclosures import Accounting
-    from carecircle.reports.patient_access import PatientAccess
+    from carecircle.reports.patient_access import Day, PatientAccess
 
 HtmlOption = Annotated[
     Path | None,
@@ -68,7 +69,8 @@ def disclosures(
                 since=clock.instant(since), until=clock.instant(until),
             )  # fmt: skip
 
-        return await desk.change(look)
+        with looked_for():
+            return await desk.change(look)
 
     found = at_desk(organization, work)
 
@@ -106,8 +108,21 @@ def patient_report(
     """
     from carecircle.reports import patient_access_service
     from carecircle.reports.page import access_page
+    from carecircle.reports.words import ALTERED
 
     clock = _clock(time_zone, output)
+
+    def by_day(days: tuple[Day, ...], at: Clock) -> list[str]:
+        told = []
+        for day in days:
+            told.append(f"  {day.day:%a} {day.day.day} {day.day:%b %Y}")
+            for one in day.looks:
+                first, last = f"{at.local(one.first_at):%H:%M}", f"{at.local(one.last_at):%H:%M}"
+                when = first if first == last else f"{first}–{last}"
+                often = f", {one.times} times" if one.times > 1 else ""
+                why = " ".join(one.reasons) or "; ".join(one.actions)
+                told.append(f"    {when}{often}  {one.person.name}: {why}" + (f" {ALTERED}" if one.altered else ""))
+        return told
 
     async def work(desk: Desk) -> PatientAccess:
         async def look(session: AsyncSession) -> PatientAccess:
@@ -116,7 +131,8 @@ def patient_report(
                 since=clock.instant(since), until=clock.instant(until),
             )  # fmt: skip
 
-        return await desk.change(look)
+        with looked_for():
+            return await desk.change(look)
 
     found = at_desk(organization, work)
 
@@ -126,12 +142,12 @@ def patient_report(
             f"{counted(found.persons, 'person was', 'people were')} let in on {counted(len(found.days), 'day')} from"
             f" {at.tell(found.since)} to {at.tell(found.until)} ({found.time_zone})"
         ]
-        for day in found.days:
-            told.append(f"  {day.day:%a} {day.day.day} {day.day:%b %Y}")
-            for one in day.looks:
-                why = " ".join(one.reasons) or "; ".join(one.actions)
-                often = f", {one.times} times" if one.times > 1 else ""
-                told.append(f"    {at.local(one.first_at):%H:%M}{often}  {one.person.name}: {why}")
+        if found.altered:
+            told.append("Some lines are not as they were first written down; the privacy office is looking into it.")
+        told += by_day(found.days, at)
+        if found.worked:
+            told.append("Who worked with the log, or asked who may see the patient")
+            told += by_day(found.worked, at)
         kept = sum(one.times for one in found.attempts)
         told.append(
             f"{counted(kept, 'time')} somebody was kept out; {counted(len(found.emergencies), 'emergency', 'emergencies')}"

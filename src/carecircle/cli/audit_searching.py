@@ -96,7 +96,7 @@ def search(
         emit_rows(rows, columns=COLUMNS, name="entries", how=output, beside={"next": following})
         return
     if not page.entries:
-        remark("No entry fits.", output)
+        remark(f"No entry fits.{said.about_the_actor()}", output)
         return
     emit([listed(one, clock) for one in page.entries], columns=LISTED, name="entries", how=Output.table)
     remark(f"\n{counted(len(page.entries), 'entry', 'entries')}, by the clock of {clock.name}.", output)
@@ -136,7 +136,10 @@ def tail(
     )  # fmt: skip
 
     async def work(desk: Desk) -> None:
-        await _follow(desk, await said.meant(desk, clock), clock, output, lines, forever=follow)
+        wanted = await said.meant(desk, clock)
+        if odd := said.about_the_actor().strip():
+            remark(odd, output)
+        await _follow(desk, wanted, clock, output, lines, forever=follow)
 
     at_desk(organization, work)
 

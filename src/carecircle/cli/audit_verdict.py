@@ -31,7 +31,8 @@ def tell(found: Sequence[tuple[str, Found]], how: Output) -> None:
             _print_verdict(slug, one.verdict)
             facts = f"{counted(one.facts.rows, 'fact')} compared with the entries they name"
             if one.facts.moved:
-                facts += f"; when {one.facts.moved:,} were written was not, for they come from another database cluster"
+                were, come = ("was", "it comes") if one.facts.moved == 1 else ("were", "they come")
+                facts += f"; when {one.facts.moved:,} {were} written was not, for {come} from another database cluster"
             print(f"{facts}.")
             _print_rows(_rows(slug, one))
     _end(sum(one.total for _, one in found), how)

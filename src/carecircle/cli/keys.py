@@ -12,7 +12,7 @@ from carecircle.cli.careful import command, counted
 from carecircle.cli.circle import Desk, at_desk
 from carecircle.cli.keys_work import Safe, at_safe, keys_in, new_keys, seal_all, status_in, wait
 from carecircle.cli.options import OrganizationOption, OutputOption
-from carecircle.cli.output import Output, emit, emit_one, note
+from carecircle.cli.output import Output, command_name, emit, emit_one, note
 from carecircle.errors import ConfirmationRequired, Conflict, KeyDestroyed
 
 app = typer.Typer(no_args_is_help=True, help="Keys: what protects names, identifiers and words, and rotating them.")
@@ -50,12 +50,14 @@ def status(organization: OrganizationOption = None, output: OutputOption = Outpu
 
     Example: carecircle keys status --organization north-hospital -o json
     """
-    rows, wrapped, newest = at_safe(organization, status_in)
+    rows, wrapped, newest, bare = at_safe(organization, status_in)
     emit(rows, columns=COUNTED, name="fields", how=output, beside={"roots": wrapped})
     for root in wrapped:
         told = f"Root key {root['root']} wraps {counted(root['keys'], 'key')} of these organizations"
         note(f"{told}{' and whatever comes' if root['root'] == newest else ''}.", output)
-    behind = sum(row["fields"] for row in rows if row["state"] in ("root", "reads"))
+    for slug in bare:
+        note(f"{slug} has no key of its own; give it one with: {_rotating(slug)}", output)
+    behind = sum(row["fields"] for row in rows if row["state"] in ("root", "reads") and row["organization"] not in bare)
     if behind:
         note(f"{counted(behind, 'field')} under an older key; seal them anew with: carecircle keys reseal", output)
     if any(row["state"] == "unknown" for row in rows):
@@ -155,6 +157,11 @@ async def _derived(organization: UUID) -> bool:
         return False
 
 
+def _rotating(slug: str) -> str:
+    """The command that gives one organization a key, whichever one the environment names."""
+    return f"{command_name()} keys rotate --organization {slug}"
+
+
 def _tell_sealed(rows: list[dict[str, Any]], output: Output) -> None:
     emit(rows, columns=SEALED, name="organizations", how=output)
     if any(row["unreadable"] for row in rows):
@@ -171,10 +178,10 @@ def _rotate_root(output: Output) -> None:
     async def work(safe: Safe) -> tuple[str, int]:
         ring = safe.circle.keyring
         found = await keys_in(safe)
-        if bare := sum(not keys for _, keys in found):
+        if bare := [house.slug for house, keys in found if not keys]:
             raise Conflict(
-                f"{counted(bare, 'organization')} without keys of their own; nothing was changed. Give them some first:"
-                " carecircle keys rotate."
+                f"Nothing was changed: without keys of their own {'is' if len(bare) == 1 else 'are'} {', '.join(bare)}."
+                f" Give them some first: {'; '.join(map(_rotating, bare))}."
             )
         ring.read_roots_again()
         if all(key.root_key_id == ring.newest_root or key.state == "destroyed" for _, keys in found for key in keys):

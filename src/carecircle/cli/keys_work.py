@@ -92,7 +92,8 @@ async def keys_in(safe: Safe) -> list[tuple[House, list[KeyState]]]:
     return await safe.in_each(lambda house, db: keys_of(db, organization=house.organization))
 
 
-async def status_in(safe: Safe) -> tuple[list[dict[str, Any]], list[dict[str, Any]], str]:
+async def status_in(safe: Safe) -> tuple[list[dict[str, Any]], list[dict[str, Any]], str, list[str]]:
+    """Fields under each key, keys under each root key, the newest root key, and organizations that have no key of their own."""
     from carecircle.directory.keys_service import fields_under_keys
 
     ring = safe.circle.keyring
@@ -111,7 +112,12 @@ async def status_in(safe: Safe) -> tuple[list[dict[str, Any]], list[dict[str, An
                 {"organization": house.slug, "key": one.key_id.hex(), "state": state,
                  "field": f"{one.table}.{one.column}", "fields": one.fields}
             )  # fmt: skip
-    return rows, [{"root": root, "keys": keys} for root, keys in wrapped.items()], ring.newest_root.hex()
+    return (
+        rows,
+        [{"root": root, "keys": keys} for root, keys in wrapped.items()],
+        ring.newest_root.hex(),
+        [slug for slug, known in states.items() if not known],
+    )
 
 
 async def new_keys(safe: Safe, margin: float) -> datetime | None:

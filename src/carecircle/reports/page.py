@@ -16,6 +16,7 @@ from jinja2 import Environment, StrictUndefined
 from carecircle.identifiers import to_text
 from carecircle.reports.disclosures import Accounting
 from carecircle.reports.patient_access import Day, PatientAccess
+from carecircle.reports.words import ALTERED
 
 LONGEST = 2000
 """How many rows of one kind a page has; the JSON has all."""
@@ -23,13 +24,16 @@ LONGEST = 2000
 
 def access_page(report: PatientAccess) -> str:
     """Who looked at a patient's record, in English and by the clock of the report's zone. It has the patient's name."""
-    shown = _fitting(report.days)
+    shown, worked = _fitting(report.days), _fitting(report.worked)
     return _render(
         "patient_access.html",
         ZoneInfo(report.time_zone),
         report=report,
         days=shown,
         left_out=len(report.days) - len(shown),
+        worked=worked,
+        worked_left_out=len(report.worked) - len(worked),
+        altered=ALTERED,
         attempts=report.attempts[:LONGEST],
         attempts_left_out=max(len(report.attempts) - LONGEST, 0),
     )

@@ -27,7 +27,8 @@ class Person:
 class Look:
     """One person on one day: from when to when, how often, to do what, what for and why they may, in words.
 
-    `emergency` says that emergency access let them in. `through` are the programs or people that asked for them.
+    `emergency` says that emergency access let them in. `through` are the programs or people that asked for them. `altered`
+    says that what stands in the audit trail of it is not what was sealed there.
     """
 
     person: Person
@@ -39,11 +40,12 @@ class Look:
     reasons: tuple[str, ...]
     emergency: bool
     through: tuple[str, ...]
+    altered: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A day by the report's clock, and who was let in on it, in the order of their first time."""
+    """A day by the report's clock, and who was let in (or worked) on it, in the order of their first time."""
 
     day: date
     looks: tuple[Look, ...]
@@ -51,22 +53,25 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Somebody who was not let in on one day: to do what, and why not."""
+    """Somebody who was not let in on one day: from when to when, how often, to do what, and why not; `altered` as in Look."""
 
     person: Person
     day: date
     first_at: datetime
+    last_at: datetime
     times: int
     action: str
     reason: str
+    altered: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What became of an emergency access, and when."""
+    """What became of an emergency access, and when; `altered` as in Look."""
 
     at: datetime
     words: str
+    altered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,8 @@ class EmergencyTold:
 class PatientAccess:
     """The report of one period; days newest first. Days and times of day are by the clock of `time_zone` (IANA).
 
-    `supposed` are questions about another time than when they were asked, which let nobody in.
+    `worked` are those who only worked with the log, or asked who may see the patient: nobody was let in by that. `supposed`
+    are questions about another time than when they were asked, which let nobody in.
     """
 
     written_at: datetime
@@ -95,6 +101,7 @@ class PatientAccess:
     until: datetime
     time_zone: str
     days: tuple[Day, ...]
+    worked: tuple[Day, ...]
     attempts: tuple[Attempt, ...]
     emergencies: tuple[EmergencyTold, ...]
     supposed: int
@@ -104,9 +111,17 @@ class PatientAccess:
         """How many people were let in."""
         return len({look.person for day in self.days for look in day.looks})
 
+    @property
+    def altered(self) -> bool:
+        """Whether any line of it is not as it was first written down."""
+        looks = (look for day in (*self.days, *self.worked) for look in day.looks)
+        steps = (step for one in self.emergencies for step in one.steps)
+        marks = [one.altered for one in looks], [one.altered for one in self.attempts], [one.altered for one in steps]
+        return any(map(any, marks))
+
     def as_json(self) -> dict[str, Any]:
         """The same under the same names, for JSON: ids, days and instants as text."""
-        said: dict[str, Any] = _plain(asdict(self))
+        said: dict[str, Any] = _plain(asdict(self) | {"altered": self.altered})
         return said
 
 

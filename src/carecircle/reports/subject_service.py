@@ -100,7 +100,7 @@ async def people(
     )
     roles: dict[UUID, dict[str, None]] = {}
     for provider, role, specialty, unit in held:
-        told = ", ".join(one for one in (specialty or role.replace("_", " "), unit) if one)
+        told = ", ".join(one for one in (specialty or role.replace("_", " ").replace("-", " "), unit) if one)
         roles.setdefault(provider, {})[told] = None
     sitting = await db.execute(
         select(CareTeamMember.id, CareTeam.name)

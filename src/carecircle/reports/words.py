@@ -34,6 +34,8 @@ _READINGS = {
     "access-reported": "prepared a report like this one",
     "disclosures-accounted": "prepared a list of disclosures for you",
     "audit-searched": "searched the log of who looked at your record",
+    "audit-entry-proved": "checked that one line of the log of who looked at your record is as it was written",
+    "audit-export-begun": "copied the log of who looked at your record",
     "audit-entry-read": "looked up one line of the log of who looked at your record",
     "audit-exported": "copied the log of who looked at your record",
     "decision-explained": "looked up why somebody was let in or kept out",
@@ -67,6 +69,9 @@ _DENIALS = {
     "unknown-provider": "They are not registered here.",
     "unknown-patient": "Your record was not registered here yet.",
 }
+ALTERED = "This line is not as it was first written down; the privacy office is looking into it."
+WORK = "Running the system, answering questions"
+"""Why somebody worked with the log, or asked who may see the patient."""
 EMERGENCY_STEPS = {
     "emergency-requested": "They asked for it. It stayed closed until somebody decided.",
     "emergency-opened": "Your record was opened for them. A supervisor was told at once.",
@@ -82,22 +87,31 @@ EMERGENCY_STEPS = {
 
 
 def purpose_in_words(purpose: str) -> str:
-    """What it was for; a code that nobody knows here is told as it is."""
-    return next((_PURPOSES[one] for one in purposes.within(purpose) if one in _PURPOSES), f"Other: {purpose}")
+    """What it was for; a code that nobody knows here is told as it is, as an accounting of disclosures has to."""
+    return _known_purpose(purpose) or f"Other: {purpose}"
+
+
+def purpose_for_the_patient(purpose: str) -> str:
+    """What it was for, never as a code."""
+    return _known_purpose(purpose) or "For another purpose"
+
+
+def _known_purpose(purpose: str) -> str | None:
+    return next((_PURPOSES[one] for one in purposes.within(purpose) if one in _PURPOSES), None)
 
 
 def action_in_words(action: str) -> str:
     """What somebody may do, to follow "may"."""
-    return _ACTIONS.get(action, f"use your record ({action})")
+    return _ACTIONS.get(action, "use your record in another way")
 
 
 def reading_in_words(code: str) -> str:
     """What somebody did who read what is kept about a patient's circle, to follow their name."""
-    return _READINGS.get(code, f"looked up something about your care ({code})")
+    return _READINGS.get(code, "looked up something about your care")
 
 
 def denial_in_words(code: str) -> str:
-    return _DENIALS.get(code, f"They were not let in ({code}).")
+    return _DENIALS.get(code, "They were not let in.")
 
 
 def basis_in_words(kind: str, *, team: str | None = None, covered: str | None = None) -> str:
@@ -108,6 +122,4 @@ def basis_in_words(kind: str, *, team: str | None = None, covered: str | None = 
         return f"They stood in for {covered}." if covered else "They stood in for somebody who cares for you."
     if kind == "emergency_access":
         return "They opened it in an emergency."
-    return (
-        f"They were {_BASES[kind]}." if kind in _BASES else f"They take part in your care ({kind.replace('_', ' ')})."
-    )
+    return f"They were {_BASES[kind]}." if kind in _BASES else "They take part in your care."

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+from .finding import counted
+from .line import is_month
 from .note import VerifyKey
 from .reading import verify
 
@@ -19,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog=f"python -m {__package__}", description="Check an export of carecircle's audit trail offline."
     )
     parser.add_argument("export", help="the file, or - for standard input")
-    parser.add_argument("--key", action="append", required=True, metavar="VKEY", help="a key that may sign; repeatable")
+    parser.add_argument("--key", action="append", required=True, metavar="VKEY", help="keys that may sign; repeatable")
     parser.add_argument(
         "--witness", action="append", default=[], metavar="FILE", help="checkpoints kept elsewhere; repeatable"
     )
@@ -27,9 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="the verdict as JSON")
     asked = parser.parse_args(arguments)
     try:
-        keys = [VerifyKey.parse(key) for key in asked.key]
+        keys = [VerifyKey.parse(key) for given in asked.key for key in given.split() or [""]]
     except ValueError as error:
         parser.error(str(error))
+    if asked.month is not None and not is_month(asked.month):
+        parser.error("argument --month: a month is written YYYY-MM, as 2020-03")
 
     def progress(lines: int) -> None:
         if sys.stderr.isatty():
@@ -46,11 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(json.dumps(verdict.as_dict(), ensure_ascii=False) + "\n")
         return 0 if verdict.ok else 11
     counts = (
-        f"{verdict.entries:,} entries, {verdict.checkpoints:,} checkpoints, {verdict.unsealed:,} entries not sealed yet"
+        f"{counted(verdict.entries, 'entry', 'entries')}, {counted(verdict.checkpoints, 'checkpoint', 'checkpoints')},"
+        f" {counted(verdict.unsealed, 'entry', 'entries')} not sealed yet"
     )
+    whole = "All that is here is as it was sealed." if asked.month else "All is as it was sealed."
     told = [f"Organization {verdict.organization}, exported at {verdict.exported_at}: {counts}.", *verdict.notes]
     told += [*map(str, verdict.findings[:100]), f"Findings: {verdict.total:,}"]
-    told += [f"The first bad entry: {verdict.first_bad.where}"] if verdict.first_bad else ["All is as it was sealed."]
+    told += [f"The first bad entry: {verdict.first_bad.where}"] if verdict.first_bad else [whole]
     sys.stdout.write("\n".join(told) + "\n")
     return 0 if verdict.ok else 11
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .epoch import Epoch
-from .finding import Report, Where
+from .finding import Report, Where, counted, leaves
 from .line import Header
 from .note import Checkpoint, VerifyKey, believed
 from .tree import EMPTY_ROOT
@@ -43,8 +43,13 @@ class Checkpoints:
             one = Checkpoint.parse(text)
         except ValueError:
             one = Checkpoint("", epoch.size, b"")
-        if not believed(one, self.keys) or one.log != (self.organization, epoch.number):
-            self.report.find("checkpoint-unsigned", None, None, None, one.size)
+        if one.log != (self.organization, epoch.number):
+            self.report.find("checkpoint-unsigned", None, None, None, leaves(one.size))
+            epoch.unbelieved.add(one.size)
+            return
+        if not believed(one, self.keys):
+            if self.report.unsigned(one, self.keys, leaves(one.size)):
+                epoch.strange = max(epoch.strange, one.size)
             epoch.unbelieved.add(one.size)
             return
         self.report.verdict.newest = one
@@ -52,7 +57,7 @@ class Checkpoints:
         if one.previous and one.previous not in epoch.signed:
             epoch.named.setdefault(one.previous, self.report.where(one.previous - 1))
         if epoch.signed.setdefault(one.size, one.root) != one.root:
-            self.report.find("fork", epoch.agreed, one.size - 1, None, one.size, "both are in this log")
+            self.report.find("fork", epoch.agreed, one.size - 1, None, leaves(one.size), "both are in this log")
         elif epoch.size != one.size:
             self._count(one)
         elif not epoch.broken:
@@ -66,7 +71,7 @@ class Checkpoints:
             said = f"{epoch.size} before the checkpoint of {one.size}"
             self.report.find("entry-added", epoch.agreed, epoch.size - 1, None, said)
         elif epoch.shift < shift:
-            said = f"{epoch.size} are here of {one.size}"
+            said = f"{epoch.size} {'is' if epoch.size == 1 else 'are'} here of {one.size}"
             self.report.find("entry-missing", epoch.agreed, one.size - 1, None, said)
 
     def finish(self) -> None:
@@ -77,11 +82,12 @@ class Checkpoints:
         signed = max(epoch.signed, default=0)
         if epoch.size - max(epoch.shift, 0) > signed:
             self.report.find("checkpoint-missing", signed, epoch.size - 1, None, "that covers these leaves")
+            self.report.explained += epoch.strange >= epoch.size
         for size, where in epoch.named.items():
             # One that stands later is out of its place, as where the leaf that it follows is not here.
             if size not in epoch.signed and size not in epoch.unbelieved and not self.month:
                 epoch.missed.add(size)
-                self.report.find_at("checkpoint-missing", where, f"of {size} leaves, which the next one names")
+                self.report.find_at("checkpoint-missing", where, f"of {leaves(size)}, which the next one names")
         self.witnesses.compare(epoch)
 
     def _cite(self, one: Checkpoint) -> None:
@@ -89,7 +95,7 @@ class Checkpoints:
         report, old, self.before = self.report, self.before, None
         if old is None:
             if one.after != self.epoch.cited and not self.month:
-                report.find("fork", 0, None, None, one.size, "it cites another end of the epoch before")
+                report.find("fork", 0, None, None, leaves(one.size), "it cites another end of the epoch before")
             return
         self.epoch.cited = one.after
         size, root = one.after or (0, EMPTY_ROOT)
@@ -98,14 +104,15 @@ class Checkpoints:
         if one.after is None:
             report.find_at("epoch-began", place, "without saying where the one before ended")
         elif known != {root}:
-            report.find_at("fork", place, size, "the next epoch cites another")
+            report.find_at("fork", place, leaves(size), "the next epoch cites another")
         elif size > old.size:
-            said = f"after a loss: {size - old.size} sealed entries that a witness had seen are gone"
+            lost = counted(size - old.size, "sealed entry", "sealed entries")
+            said = f"after a loss: {lost} that a witness had seen {'is' if size - old.size == 1 else 'are'} gone"
             report.find_at("epoch-began", place, said)
         else:
             said = f"Epoch {self.epoch.number} began; nothing that was witnessed before it is lost."
             report.verdict.notes.append(said)
-        self.witnesses.cut_off(old.number, max(old.size, size), old.beyond)
+        self.witnesses.cut_off(old.number, max(old.size, size), old.beyond, ended=True)
 
     def close(self) -> None:
         """Compare what is left: an epoch without a checkpoint, and ends that only witnesses saw."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .finding import Report, Where
+from .finding import Report, Where, leaves
 from .note import Checkpoint
 from .tree import EMPTY_ROOT, Frontier
 
@@ -21,6 +21,7 @@ class Epoch:
         self.signed: dict[int, bytes] = {}
         self.named: dict[int, Where] = {}  # sizes that checkpoints say were signed before them, and where they say so
         self.unbelieved: set[int] = set()  # sizes of checkpoints that are here and not signed
+        self.strange = 0  # the largest size of these that only a key signed that was not given
         self.missed: set[int] = set()  # sizes of checkpoints of which it was said that they are missing
         self.cited: tuple[int, bytes] | None = None
         self.watched = watched
@@ -64,5 +65,5 @@ class Epoch:
             self.settle_doubts("leaf-altered", report)
         else:
             self.broken = True
-            report.find("checkpoint-wrong-root", self.agreed, one.size - 1, None, one.size)
+            report.find("checkpoint-wrong-root", self.agreed, one.size - 1, None, leaves(one.size))
         self.agreed = one.size

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from .note import Checkpoint
+from .note import Checkpoint, VerifyKey
 
 
 class Unreadable(ValueError):
@@ -22,16 +23,26 @@ SENTENCES = {
     "unmarked": "No process that holds the keys wrote this entry.",
     "turn-missing": "Turn {} of a writer is not here ({} missing): entries were taken away before they were sealed.",
     "turn-twice": "Turn {} of this writer was taken before.",
-    "checkpoint-unsigned": "The checkpoint of {} leaves is not signed for this log by a known key.",
+    "checkpoint-unsigned": "The checkpoint of {} is not signed for this log by a known key.",
     "checkpoint-wrong-root": "The leaves do not add up to the signed root of {}: some were replaced, moved or taken away.",
     "checkpoint-missing": "The signed checkpoint is missing {}.",
-    "fork": "Two roots are signed for {} leaves: {}.",
-    "cut-off": "A witness has seen {} leaves of epoch {}, {} more than are here{}.",
+    "fork": "Two roots are signed for {}: {}.",
+    "cut-off": "A witness has seen {} of epoch {}, {} more than are here.",
     "epoch-began": "A new epoch began {}.",
     "sealed-late": "The entry has been waiting for its seal for more than 60 seconds.",
     "export-incomplete": "The export is not whole: {}.",
 }
-"""What each code says. An online check adds fact-without-entry and closing-without-entry."""
+"""What each code says. An online check adds fact-without-entry, closing-without-entry, fact-missing and fact-unbounded."""
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """A number with its noun."""
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def leaves(number: int) -> str:
+    """A number of leaves in words."""
+    return counted(number, "leaf", "leaves")
 
 
 class Where(NamedTuple):
@@ -105,6 +116,8 @@ class Report:
 
     def __init__(self, verdict: Verdict, epoch: int) -> None:
         self.verdict, self.epoch, self.line = verdict, epoch, 1
+        self.strangers: set[str] = set()  # keys that were not given, of checkpoints that none signed that was
+        self.explained = 0  # findings that these keys would explain
 
     def find(
         self, code: str, first: int | None, last: int | None = None, entry: bytes | None = None, *facts: object
@@ -114,6 +127,22 @@ class Report:
 
     def find_at(self, code: str, where: Where, *facts: object) -> None:
         self.verdict.add(Finding(code, SENTENCES[code].format(*facts), where))
+
+    def unsigned(self, one: Checkpoint, keys: Sequence[VerifyKey], said: str) -> bool:
+        """Note that a checkpoint is not believed; whether that is only since the key that signed it was not given."""
+        self.find("checkpoint-unsigned", None, None, None, said)
+        unknown = bool(one.signatures) and not any(mine[:2] == key[:2] for mine in one.signatures for key in keys)
+        if unknown:
+            self.explained += 1
+            self.strangers |= {f"{mine.name}+{mine.key_id.hex()}" for mine in one.signatures}
+        return unknown
+
+    def tell_strangers(self) -> None:
+        """Say which keys were not given, where that may be all there is to the findings."""
+        if self.strangers and self.explained == self.verdict.total:
+            named = ", ".join(filter(str.isprintable, sorted(self.strangers)[:5]))
+            said = f"Signed by a key you did not give ({named}); if a key was rotated, give the old one too."
+            self.verdict.notes.append(said)
 
     def where(self, first: int | None, last: int | None = None, entry: bytes | None = None) -> Where:
         """A place in this epoch and line; `entry` is the text of its UUID."""

@@ -23,6 +23,9 @@ tail = re.compile(
 """The rest of a leaf's line from `,"writer_id":` on: the entry's writer, turn and transaction."""
 
 
+is_month = re.compile("[0-9]{4}-(?:0[1-9]|1[0-2])").fullmatch
+"""A month as it is written: YYYY-MM."""
+
 MONTH = slice(117, 124)
 """Where the month of `recorded_at` (YYYY-MM) stands in canonical bytes, since all before it has a fixed length."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .finding import Report, Where
-from .line import object_of
+from .line import is_month, object_of
 
 RECORD = b'"code":"month-retired"'
 """What the canonical bytes of every record of a retirement hold; within a string the quotes would be escaped."""
@@ -81,12 +81,27 @@ class Months:
                     "entry-missing", leaves.place, f"of {month} some are here and some are called retired"
                 )
 
+    def close_file_of(self, month: str) -> None:
+        """Say so where what was read cannot be the file of this month: it holds no entry of it, or those of others."""
+        others = sorted(self.of_entries - {month.encode(), b""})
+        said = [] if month.encode() in self.of_entries else ["no entry in it is of that month"]
+        if others:
+            named = ", ".join(filter(is_month, (one.decode(errors="replace") for one in others)))[:43]
+            said.append(f"it holds entries of other months{f' ({named})' if named else ''}")
+        if self.report.verdict.unsealed:
+            said.append("it holds entries that wait for their seal")
+        if said:
+            place = Where(self.report.epoch)
+            self.report.find_at(
+                "export-incomplete", place, f"this is not the file of {month}, for {' and '.join(said)}"
+            )
+
     def _contradiction(self, month: str, leaves: _Leaves) -> str | None:
         """What is wrong with the number of leaves called retired; None where exactly that was sealed."""
         counts = self._sealed.get(month)
         if counts == {leaves.count}:
             return None
-        said = f"{leaves.count} are called retired with {month}"
+        said = f"{leaves.count} {'is' if leaves.count == 1 else 'are'} called retired with {month}"
         if counts is None:
             return f"{said}, and no sealed entry says that it was retired"
         return f"{said}, and the sealed entry of that says {' or '.join(map(str, sorted(counts)))}"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from .checkpoints import Checkpoints
-from .finding import Report, Verdict
+from .finding import Report, Verdict, counted
 from .leaves import Leaves
-from .line import Header, natural, object_of, uuid
+from .line import Header, is_month, natural, object_of, uuid
 from .note import VerifyKey
 from .turns import Turns
 from .witness import Witnesses
@@ -24,15 +24,21 @@ def verify(
     witnessed: Iterable[str] = (),
     progress: Callable[[int], None] = lambda lines: None,
     month: str | None = None,
+    now: datetime | None = None,
 ) -> Verdict:
     """Read the lines of an export and say everything that is wrong with it.
 
     `witnessed` are texts of checkpoint notes, kept where the log's keeper cannot reach. `progress` is told the number of
     lines read, now and then. `month` (YYYY-MM) says that this is the file of one month, which holds other months' hashes
-    alone and ends with the checkpoint that covers it. Raises Unreadable where the first line is not that of an export.
+    alone and ends with the checkpoint that covers it. `now` is the reader's own clock, with a time zone: what a witness has
+    seen since an export that is minutes old is no finding.
+
+    Raises Unreadable where the first line is not that of an export, ValueError for a month that is written otherwise.
     """
+    if month is not None and not is_month(month):
+        raise ValueError("A month is written YYYY-MM, as 2020-03.")
     source = iter(lines)
-    reading = Reading(Header.parse(next(source, b"")), tuple(keys), list(witnessed), month)
+    reading = Reading(Header.parse(next(source, b"")), tuple(keys), list(witnessed), month, now or datetime.now(UTC))
     for line in source:
         reading.read(line)
         if not reading.report.line & 0xFFFF:
@@ -43,11 +49,13 @@ def verify(
 class Reading:
     """An export as far as it was read."""
 
-    def __init__(self, header: Header, keys: tuple[VerifyKey, ...], witnessed: list[str], month: str | None) -> None:
+    def __init__(
+        self, header: Header, keys: tuple[VerifyKey, ...], witnessed: list[str], month: str | None, now: datetime
+    ) -> None:
         self.header, self.ended = header, False
         self.report = report = Report(Verdict(header.organization, header.said), header.epoch)
         self.turns = Turns(report)
-        witnesses = Witnesses(report, header, keys, witnessed, month)
+        witnesses = Witnesses(report, header, keys, witnessed, month, now)
         self.checkpoints = Checkpoints(report, header, keys, witnesses, month)
         self.leaves = Leaves(report, header, self.checkpoints, self.turns, month)
         self.takes: dict[str, Callable[[Any], None]] = {
@@ -116,10 +124,16 @@ class Reading:
             self._incomplete("it was cut off, for its last line is not here")
         self.checkpoints.finish()
         self.turns.close()
-        if not self.leaves.month:
+        month = self.leaves.month
+        if month:
+            self.leaves.months.close_file_of(month)
+            said = f"This was read as the file of {month}: whether anything was cut off after it was not looked at."
+            verdict.notes.append(said)
+        else:
             self.leaves.months.close()
         self.checkpoints.close()
         if verdict.retired:
-            said = f"Of {verdict.retired:,} entries only the hash is here: what they said was not seen."
-            verdict.notes.append(said)
+            said = "what it said was not seen" if verdict.retired == 1 else "what they said was not seen"
+            verdict.notes.append(f"Of {counted(verdict.retired, 'entry', 'entries')} only the hash is here: {said}.")
+        self.report.tell_strangers()
         return verdict

@@ -83,7 +83,8 @@ CHANGES: dict[str, Meaning] = {
     ),
     **_changes(
         ALERT, CONFIGURATION,
-        made="organization-registered", changed="policy-set key-rotated keys-wrapped-anew", destroyed="organization-shredded",
+        made="organization-registered", changed="policy-set key-rotated keys-wrapped-anew sealing-key-rotated",
+        destroyed="organization-shredded",
         encrypt="fields-resealing fields-resealed", hold="hold-placed", unhold="hold-lifted",
     ),
     **_changes(LOG_USED, None, archived="month-retired"),
