@@ -195,11 +195,14 @@ async def work_once(settings: Settings, at: Reach) -> int:
 async def run_worker(settings: Settings, at: Reach, *, stop: asyncio.Event, only: Part | None = None) -> None:
     """Send notices and take steps, and seal, until `stop` is set; or `only` one of both. Several may run side by side.
 
-    Raises what `run_notifier` and `run_sealer` say of how they are set up; the one that goes on is stopped then. Whatever
-    else ends one of them is logged, and it is begun again beside the other.
+    Raises what `run_notifier` says of how it is set up, and `run_sealer` where it runs alone. Whatever else ends one of them is
+    logged, and it is begun again beside the other: no seal that cannot be made may keep anybody from hearing of an emergency.
     """
     parts = [(part, run) for part, run in PARTS.items() if only in (None, part)]
-    running = [asyncio.create_task(_keep_up(part, run, settings, at, stop)) for part, run in parts]
+    running = [
+        asyncio.create_task(_keep_up(part, run, settings, at, stop, last=part == "notices" or only is not None))
+        for part, run in parts
+    ]
     try:
         await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
     finally:
@@ -210,15 +213,15 @@ async def run_worker(settings: Settings, at: Reach, *, stop: asyncio.Event, only
             raise failed
 
 
-async def _keep_up(part: Part, run: Run, settings: Settings, at: Reach, stop: asyncio.Event) -> None:
-    """Run a part until `stop` is set, again and again. Raises the errors of carecircle that it raises."""
+async def _keep_up(part: Part, run: Run, settings: Settings, at: Reach, stop: asyncio.Event, *, last: bool) -> None:
+    """Run a part until `stop` is set, again and again. Where it has the `last` word, raises carecircle's errors that it raises."""
     retry = FIRST_RETRY
     while not stop.is_set():
         try:
             await run(settings, at, stop=stop)
-        except CareCircleError:
-            raise
-        except Exception as error:  # noqa: BLE001  one part's failure must not end the other
+        except Exception as error:
+            if last and isinstance(error, CareCircleError):
+                raise
             log.warning("a part of the worker failed", part=part, error=_name(error), retry_in=retry)
             with suppress(TimeoutError):
                 async with asyncio.timeout(retry):

@@ -246,6 +246,13 @@ def test_a_part_of_the_worker_that_fails_is_begun_again_and_the_other_goes_on(
         assert begun == ["sealing"] * 3 + ["notices ended"]
         monkeypatch.setattr(worker, "PARTS", {"notices": going, "sealing": refusing})
         with pytest.raises(KeyUnavailable):
-            await worker.run_worker(settings, migrated, stop=asyncio.Event())
+            await worker.run_worker(settings, migrated, stop=asyncio.Event(), only="sealing")
+        # Beside the notifier it is tried again: no seal that cannot be made keeps anybody from hearing of an emergency.
+        stop = asyncio.Event()
+        beside = asyncio.create_task(worker.run_worker(settings, migrated, stop=stop))
+        await asyncio.sleep(0.5)
+        assert not beside.done()
+        stop.set()
+        await beside
 
     asyncio.run(body())

@@ -179,7 +179,7 @@ class Sealer:
                 of_system = (trail.head.system if trail.head else NOT_COMPARABLE) or NOT_DONE
                 last_xid, last_entry = (trail.head.last_xid, trail.head.last_entry) if trail.head else (0, NOBODY)
             if entries.ids:
-                log.warning(
+                log.info(
                     "restored from another cluster: seals what has no leaf", entries=len(entries.ids), **_of(fresh)
                 )
             if not left and not entries.ids:
