@@ -198,6 +198,8 @@ async def run_worker(settings: Settings, at: Reach, *, stop: asyncio.Event, only
     Raises what `run_notifier` says of how it is set up, and `run_sealer` where it runs alone. Whatever else ends one of them is
     logged, and it is begun again beside the other: no seal that cannot be made may keep anybody from hearing of an emergency.
     """
+    if only in (None, "notices"):
+        Senders.of(settings)  # a mistake in these is said before anything is begun
     parts = [(part, run) for part, run in PARTS.items() if only in (None, part)]
     running = [
         asyncio.create_task(_keep_up(part, run, settings, at, stop, last=part == "notices" or only is not None))
