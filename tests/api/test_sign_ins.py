@@ -100,7 +100,7 @@ def test_a_request_label_that_is_no_word_is_neither_kept_nor_sent_back(in_hospit
                 answer = await client.post(
                     "/access/v1/evaluation",
                     json=question(new_id(), new_id()),
-                    headers=headers,  # type: ignore[arg-type]
+                    headers=headers,  # type: ignore[arg-type]  # one value or several
                 )
                 assert answer.status_code == 200
                 assert ("x-request-id" in answer.headers) is kept, label

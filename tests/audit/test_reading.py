@@ -29,7 +29,7 @@ from tests.conftest import Hospital
 Run = Callable[[Callable[[Hospital], Any]], Any]
 
 
-async def look(hospital: Hospital, wanted: Filter = Filter(), **how: Any) -> Page:  # noqa: B008
+async def look(hospital: Hospital, wanted: Filter = Filter(), **how: Any) -> Page:  # noqa: B008 - frozen
     with acting_as(organization=hospital.organization, actor="test"):
         async with hospital.change() as db:
             return await reading_service.search(db, wanted, auditor=hospital.circle.auditor, **how)

@@ -231,6 +231,8 @@ def test_a_discharge_ends_all_and_a_review_by_another_closes_it(carecircle: Comm
     assert "Nothing was open" in glass(carecircle, ward, "discharge", "patient").err
     [due] = glass(carecircle, ward, "list", "--to-review", "-o", "json").json["emergencies"]
     assert due["emergency"] == told["emergency"]
+    left = datetime.fromisoformat(due["review_due_at"]) - datetime.now(UTC)
+    assert timedelta(hours=71, minutes=50) < left <= timedelta(hours=72)
     assert re.search(r"in (3 days|2 days 23 h)", glass(carecircle, ward, "list", "--to-review").out)
     own = glass(carecircle, ward, "review", name, "--as", "office", "--verdict", "justified")
     assert (own.code, "own-review" in own.err) == (4, True)

@@ -84,7 +84,7 @@ MOUNTS = """\
 
 @pytest.mark.parametrize(
     ("path", "encrypted"),
-    [("/srv/data/pg", True), ("/srv/my plain/pg", False), ("/home/x", False), ("/dev/shm/pg", None)],  # noqa: S108
+    [("/srv/data/pg", True), ("/srv/my plain/pg", False), ("/home/x", False), ("/dev/shm/pg", None)],  # noqa: S108 - a name
 )
 def test_a_volume_on_an_encrypted_disk_is_recognised(tmp_path: Path, path: str, encrypted: bool | None) -> None:
     system = tmp_path

@@ -70,7 +70,7 @@ class Publisher:
             await self._stirred.wait()
             try:
                 await self.publish()
-            except Exception as error:  # noqa: BLE001  the last door of a task
+            except Exception as error:  # noqa: BLE001  the last door of a task: publishing is tried again
                 log.warning("checkpoints were not published", error=type(error).__qualname__)
                 self._stirred.set()
                 await asyncio.sleep(LAST_RETRY)

@@ -137,7 +137,7 @@ async def wrap_anew(session: AsyncSession, ring: Keyring, organization: UUID) ->
         plain = ring.unwrap(organization, Kept(row.key_id, row.purpose, row.wrapped, row.root_key_id, 0.0))
         anew, root = ring.wrap(plain, organization, row.purpose, row.key_id)
         given = {"organization": organization, "id": row.id, "anew": anew, "root": root, "before": row.wrapped}
-        done += (await session.execute(_REWRAP, given)).rowcount  # type: ignore[attr-defined]
+        done += (await session.execute(_REWRAP, given)).rowcount  # type: ignore[attr-defined]  # an update has one
     return done
 
 

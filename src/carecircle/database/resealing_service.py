@@ -133,7 +133,7 @@ async def _pass(
                     "sealed": list(sealed),
                 }
                 written = await session.execute(text(_write(one)), put)
-                done.fields[one.table] += written.rowcount  # type: ignore[attr-defined]
+                done.fields[one.table] += written.rowcount  # type: ignore[attr-defined]  # an update has one
                 done.key_id = writing
         if progress is not None and anew:
             progress(done.fields)
