@@ -1,4 +1,4 @@
--- The schema of carecircle at revision 20260401_proof, as pg_dump writes it from a migrated database.
+-- The schema of carecircle at revision 20260501_service, as pg_dump writes it from a migrated database.
 -- To read, not to run or edit: `carecircle db upgrade` makes the schema, `uv run python scripts/write_schema_sql.py` this
 -- file. Beside it, carecircle needs the extension btree_gist and five roles. The audit trail's partitions by month are
 -- made ahead at every upgrade and left out here.
@@ -62,6 +62,102 @@ CREATE TABLE carecircle.access_restrictions (
 ALTER TABLE ONLY carecircle.access_restrictions FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.access_restrictions OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.account_roles (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    role text NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    CONSTRAINT account_role_is_known CHECK ((role = ANY (ARRAY['super_admin'::text, 'org_admin'::text, 'care_coordinator'::text, 'supervisor'::text, 'privacy_officer'::text, 'clinician'::text, 'auditor'::text, 'service'::text]))),
+    CONSTRAINT account_roles_period_not_empty CHECK ((starts_at < ends_at)),
+    CONSTRAINT account_roles_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT account_roles_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT account_roles_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT account_roles_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL))))
+);
+
+ALTER TABLE ONLY carecircle.account_roles FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.account_roles OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.accounts (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    issuer text NOT NULL,
+    subject text NOT NULL,
+    provider_id uuid,
+    label text DEFAULT ''::text NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    CONSTRAINT account_is_named CHECK (((issuer <> ''::text) AND (subject <> ''::text))),
+    CONSTRAINT accounts_period_not_empty CHECK ((starts_at < ends_at)),
+    CONSTRAINT accounts_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT accounts_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT accounts_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT accounts_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL))))
+);
+
+ALTER TABLE ONLY carecircle.accounts FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.accounts OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.api_keys (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    name text NOT NULL,
+    secret_hash bytea NOT NULL,
+    may text[] NOT NULL,
+    actions text[],
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    CONSTRAINT api_key_expires CHECK ((ends_at < 'infinity'::timestamp with time zone)),
+    CONSTRAINT api_key_hash_is_whole CHECK ((octet_length(secret_hash) = 32)),
+    CONSTRAINT api_key_permissions_are_known CHECK (((may <> '{}'::text[]) AND (may <@ ARRAY['ask'::text, 'ask-for-others'::text, 'read'::text, 'change'::text, 'privacy'::text, 'audit'::text, 'administer'::text, 'all-organizations'::text]) AND ('all-organizations'::text <> ALL (may)))),
+    CONSTRAINT api_keys_period_not_empty CHECK ((starts_at < ends_at)),
+    CONSTRAINT api_keys_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT api_keys_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT api_keys_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT api_keys_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL))))
+);
+
+ALTER TABLE ONLY carecircle.api_keys FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.api_keys OWNER TO carecircle_owner;
 
 CREATE TABLE carecircle.audit_checkpoints (
     organization_id uuid NOT NULL,
@@ -510,6 +606,22 @@ ALTER TABLE ONLY carecircle.findings FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.findings OWNER TO carecircle_owner;
 
+CREATE TABLE carecircle.idempotent_answers (
+    organization_id uuid NOT NULL,
+    caller text NOT NULL,
+    key text NOT NULL,
+    request_digest bytea NOT NULL,
+    status integer,
+    headers jsonb,
+    body bytea,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    CONSTRAINT idempotency_key_is_short CHECK (((length(key) >= 1) AND (length(key) <= 255)))
+);
+
+ALTER TABLE ONLY carecircle.idempotent_answers FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.idempotent_answers OWNER TO carecircle_owner;
+
 CREATE TABLE carecircle.legal_holds (
     organization_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -730,6 +842,18 @@ CREATE TABLE carecircle.patient_merges (
 ALTER TABLE ONLY carecircle.patient_merges FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.patient_merges OWNER TO carecircle_owner;
+
+CREATE TABLE carecircle.patient_name_indexes (
+    organization_id uuid NOT NULL,
+    patient_id uuid NOT NULL,
+    kind text NOT NULL,
+    blind_index bytea,
+    CONSTRAINT name_index_is_known CHECK ((kind = ANY (ARRAY['surname'::text, 'address'::text])))
+);
+
+ALTER TABLE ONLY carecircle.patient_name_indexes FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.patient_name_indexes OWNER TO carecircle_owner;
 
 CREATE TABLE carecircle.patients (
     organization_id uuid NOT NULL,
@@ -1049,6 +1173,36 @@ CREATE TABLE carecircle.schema_version (
 
 ALTER TABLE carecircle.schema_version OWNER TO carecircle_owner;
 
+CREATE TABLE carecircle.sign_ins (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    account_id uuid,
+    actor text NOT NULL,
+    token_id text NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    CONSTRAINT sign_ins_period_not_empty CHECK ((starts_at < ends_at)),
+    CONSTRAINT sign_ins_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT sign_ins_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT sign_ins_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT sign_ins_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL))))
+);
+
+ALTER TABLE ONLY carecircle.sign_ins FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.sign_ins OWNER TO carecircle_owner;
+
 CREATE TABLE carecircle.source_records (
     organization_id uuid NOT NULL,
     source text NOT NULL,
@@ -1088,6 +1242,38 @@ ALTER TABLE ONLY carecircle.units FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.units OWNER TO carecircle_owner;
 
+CREATE TABLE carecircle.visits (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    lineage_id uuid NOT NULL,
+    home_id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    reason bytea NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    superseded_at timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    recorded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    superseded_xid xid8,
+    entry_id uuid NOT NULL,
+    superseded_entry_id uuid,
+    source text DEFAULT ''::text NOT NULL,
+    source_record text DEFAULT ''::text NOT NULL,
+    source_item text DEFAULT ''::text NOT NULL,
+    period tstzrange GENERATED ALWAYS AS (tstzrange(starts_at, ends_at, '[)'::text)) STORED,
+    CONSTRAINT visit_is_elsewhere CHECK ((home_id <> organization_id)),
+    CONSTRAINT visit_is_short CHECK ((ends_at <= (starts_at + '08:00:00'::interval))),
+    CONSTRAINT visits_period_not_empty CHECK ((starts_at < ends_at)),
+    CONSTRAINT visits_recorded_at_is_set CHECK (((recorded_at > '-infinity'::timestamp with time zone) AND (recorded_at < 'infinity'::timestamp with time zone))),
+    CONSTRAINT visits_start_is_set CHECK ((starts_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT visits_superseded_after_recorded CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT visits_superseded_as_a_whole CHECK ((((superseded_at = 'infinity'::timestamp with time zone) = (superseded_xid IS NULL)) AND ((superseded_at = 'infinity'::timestamp with time zone) = (superseded_entry_id IS NULL))))
+);
+
+ALTER TABLE ONLY carecircle.visits FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.visits OWNER TO carecircle_owner;
+
 ALTER TABLE ONLY carecircle.audit_events ATTACH PARTITION carecircle.audit_events_other DEFAULT;
 
 ALTER TABLE ONLY carecircle.provider_absences
@@ -1095,6 +1281,18 @@ ALTER TABLE ONLY carecircle.provider_absences
 
 ALTER TABLE ONLY carecircle.access_restrictions
     ADD CONSTRAINT access_restrictions_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.accounts
+    ADD CONSTRAINT account_of_a_subject_once_at_a_time EXCLUDE USING gist (organization_id WITH =, issuer WITH =, subject WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
+
+ALTER TABLE ONLY carecircle.account_roles
+    ADD CONSTRAINT account_roles_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.accounts
+    ADD CONSTRAINT accounts_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (organization_id, id);
 
 ALTER TABLE ONLY carecircle.audit_checkpoints
     ADD CONSTRAINT audit_checkpoints_pkey PRIMARY KEY (organization_id, epoch, tree_size);
@@ -1165,6 +1363,9 @@ ALTER TABLE ONLY carecircle.audit_leaves
 ALTER TABLE ONLY carecircle.findings
     ADD CONSTRAINT findings_pkey PRIMARY KEY (organization_id, id);
 
+ALTER TABLE ONLY carecircle.idempotent_answers
+    ADD CONSTRAINT idempotent_answers_pkey PRIMARY KEY (organization_id, caller, key);
+
 ALTER TABLE ONLY carecircle.patient_labels
     ADD CONSTRAINT labelled_once_at_a_time EXCLUDE USING gist (organization_id WITH =, patient_id WITH =, label WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
 
@@ -1192,11 +1393,23 @@ ALTER TABLE ONLY carecircle.patient_assignments
 ALTER TABLE ONLY carecircle.legal_holds
     ADD CONSTRAINT one_state_of_a_legal_hold_at_a_time EXCLUDE USING gist (organization_id WITH =, lineage_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
 
+ALTER TABLE ONLY carecircle.sign_ins
+    ADD CONSTRAINT one_state_of_a_sign_in_at_a_time EXCLUDE USING gist (organization_id WITH =, lineage_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
+
+ALTER TABLE ONLY carecircle.accounts
+    ADD CONSTRAINT one_state_of_an_account_at_a_time EXCLUDE USING gist (organization_id WITH =, lineage_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
+
+ALTER TABLE ONLY carecircle.api_keys
+    ADD CONSTRAINT one_state_of_an_api_key_at_a_time EXCLUDE USING gist (organization_id WITH =, lineage_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
+
 ALTER TABLE ONLY carecircle.emergency_access
     ADD CONSTRAINT one_state_of_emergency_access_at_a_time EXCLUDE USING gist (organization_id WITH =, lineage_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
 
 ALTER TABLE ONLY carecircle.referrals
     ADD CONSTRAINT one_version_of_a_referral_at_a_time EXCLUDE USING gist (organization_id WITH =, lineage_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
+
+ALTER TABLE ONLY carecircle.visits
+    ADD CONSTRAINT one_visit_at_a_time EXCLUDE USING gist (organization_id WITH =, account_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
 
 ALTER TABLE ONLY carecircle.organization_keys
     ADD CONSTRAINT organization_key_is_known_once UNIQUE (organization_id, key_id);
@@ -1227,6 +1440,9 @@ ALTER TABLE ONLY carecircle.patient_labels
 
 ALTER TABLE ONLY carecircle.patient_merges
     ADD CONSTRAINT patient_merges_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY carecircle.patient_name_indexes
+    ADD CONSTRAINT patient_name_indexes_pkey PRIMARY KEY (organization_id, patient_id, kind);
 
 ALTER TABLE ONLY carecircle.care_team_patients
     ADD CONSTRAINT patient_on_team_once_at_a_time EXCLUDE USING gist (organization_id WITH =, care_team_id WITH =, patient_id WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
@@ -1285,8 +1501,14 @@ ALTER TABLE ONLY carecircle.reporting_lines
 ALTER TABLE ONLY carecircle.access_restrictions
     ADD CONSTRAINT restricted_once_at_a_time EXCLUDE USING gist (organization_id WITH =, kind WITH =, provider_id WITH =, COALESCE(patient_id, '00000000-0000-0000-0000-000000000000'::uuid) WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
 
+ALTER TABLE ONLY carecircle.account_roles
+    ADD CONSTRAINT role_held_once_at_a_time EXCLUDE USING gist (organization_id WITH =, account_id WITH =, role WITH =, period WITH &&) WHERE (((superseded_at = 'infinity'::timestamp with time zone) AND (NOT isempty(period))));
+
 ALTER TABLE ONLY carecircle.schema_version
     ADD CONSTRAINT schema_version_pkc PRIMARY KEY (version_num);
+
+ALTER TABLE ONLY carecircle.sign_ins
+    ADD CONSTRAINT sign_ins_pkey PRIMARY KEY (organization_id, id);
 
 ALTER TABLE ONLY carecircle.source_records
     ADD CONSTRAINT source_records_pkey PRIMARY KEY (organization_id, source, record);
@@ -1300,6 +1522,9 @@ ALTER TABLE ONLY carecircle.units
 ALTER TABLE ONLY carecircle.units
     ADD CONSTRAINT units_pkey PRIMARY KEY (organization_id, id);
 
+ALTER TABLE ONLY carecircle.visits
+    ADD CONSTRAINT visits_pkey PRIMARY KEY (organization_id, id);
+
 CREATE INDEX access_restrictions_by ON carecircle.access_restrictions USING btree (organization_id, patient_id, ends_at) WHERE ((superseded_at = 'infinity'::timestamp with time zone) AND (patient_id IS NOT NULL) AND (starts_at < ends_at));
 
 CREATE INDEX access_restrictions_lineage ON carecircle.access_restrictions USING btree (organization_id, lineage_id, recorded_at);
@@ -1307,6 +1532,14 @@ CREATE INDEX access_restrictions_lineage ON carecircle.access_restrictions USING
 CREATE INDEX access_restrictions_on ON carecircle.access_restrictions USING btree (organization_id, provider_id, ends_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
 
 CREATE INDEX access_restrictions_on_superseded ON carecircle.access_restrictions USING btree (organization_id, provider_id) WHERE (superseded_at < 'infinity'::timestamp with time zone);
+
+CREATE INDEX account_roles_lineage ON carecircle.account_roles USING btree (organization_id, lineage_id, recorded_at);
+
+CREATE INDEX account_roles_of ON carecircle.account_roles USING btree (organization_id, account_id, ends_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
+
+CREATE INDEX accounts_lineage ON carecircle.accounts USING btree (organization_id, lineage_id, recorded_at);
+
+CREATE INDEX api_keys_lineage ON carecircle.api_keys USING btree (organization_id, lineage_id, recorded_at);
 
 CREATE INDEX audit_events_emergency ON ONLY carecircle.audit_events USING btree (organization_id, provider_id, patient_id, recorded_at) WHERE (basis_kinds @> ARRAY['emergency_access'::text]);
 
@@ -1410,6 +1643,8 @@ CREATE INDEX patient_merges_of ON carecircle.patient_merges USING btree (organiz
 
 CREATE INDEX patient_merges_of_superseded ON carecircle.patient_merges USING btree (organization_id, patient_id) WHERE (superseded_at < 'infinity'::timestamp with time zone);
 
+CREATE INDEX patient_name_indexes_found ON carecircle.patient_name_indexes USING btree (organization_id, kind, blind_index);
+
 CREATE INDEX personal_relations_lineage ON carecircle.personal_relations USING btree (organization_id, lineage_id, recorded_at);
 
 CREATE INDEX policies_at ON carecircle.policies USING btree (organization_id, ends_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
@@ -1448,6 +1683,10 @@ CREATE INDEX reporting_lines_lineage ON carecircle.reporting_lines USING btree (
 
 CREATE INDEX reporting_lines_to ON carecircle.reporting_lines USING btree (organization_id, reports_to_id, ends_at) WHERE (superseded_at = 'infinity'::timestamp with time zone);
 
+CREATE INDEX sign_ins_lineage ON carecircle.sign_ins USING btree (organization_id, lineage_id, recorded_at);
+
+CREATE INDEX visits_lineage ON carecircle.visits USING btree (organization_id, lineage_id, recorded_at);
+
 ALTER INDEX carecircle.audit_events_emergency ATTACH PARTITION carecircle.audit_events_other_organization_id_provider_id_patient_id_r_idx;
 
 ALTER INDEX carecircle.audit_events_unsealed ATTACH PARTITION carecircle.audit_events_other_organization_id_xid_idx;
@@ -1462,6 +1701,18 @@ ALTER TABLE ONLY carecircle.access_restrictions
 
 ALTER TABLE ONLY carecircle.access_restrictions
     ADD CONSTRAINT access_restrictions_provider FOREIGN KEY (organization_id, provider_id) REFERENCES carecircle.providers(organization_id, id);
+
+ALTER TABLE ONLY carecircle.account_roles
+    ADD CONSTRAINT account_roles_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.accounts
+    ADD CONSTRAINT accounts_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.accounts
+    ADD CONSTRAINT accounts_provider FOREIGN KEY (organization_id, provider_id) REFERENCES carecircle.providers(organization_id, id);
+
+ALTER TABLE ONLY carecircle.api_keys
+    ADD CONSTRAINT api_keys_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
 
 ALTER TABLE ONLY carecircle.audit_retirements
     ADD CONSTRAINT audit_retirements_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
@@ -1553,6 +1804,9 @@ ALTER TABLE ONLY carecircle.emergency_notes
 ALTER TABLE ONLY carecircle.findings
     ADD CONSTRAINT findings_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
 
+ALTER TABLE ONLY carecircle.idempotent_answers
+    ADD CONSTRAINT idempotent_answers_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
 ALTER TABLE ONLY carecircle.legal_holds
     ADD CONSTRAINT legal_holds_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
 
@@ -1600,6 +1854,12 @@ ALTER TABLE ONLY carecircle.patient_merges
 
 ALTER TABLE ONLY carecircle.patient_merges
     ADD CONSTRAINT patient_merges_patient FOREIGN KEY (organization_id, patient_id) REFERENCES carecircle.patients(organization_id, id);
+
+ALTER TABLE ONLY carecircle.patient_name_indexes
+    ADD CONSTRAINT patient_name_indexes_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
+ALTER TABLE ONLY carecircle.patient_name_indexes
+    ADD CONSTRAINT patient_name_indexes_patient FOREIGN KEY (organization_id, patient_id) REFERENCES carecircle.patients(organization_id, id);
 
 ALTER TABLE ONLY carecircle.patients
     ADD CONSTRAINT patients_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
@@ -1691,6 +1951,9 @@ ALTER TABLE ONLY carecircle.reporting_lines
 ALTER TABLE ONLY carecircle.reporting_lines
     ADD CONSTRAINT reporting_lines_superior_provider FOREIGN KEY (organization_id, reports_to_id) REFERENCES carecircle.providers(organization_id, id);
 
+ALTER TABLE ONLY carecircle.sign_ins
+    ADD CONSTRAINT sign_ins_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
 ALTER TABLE ONLY carecircle.source_records
     ADD CONSTRAINT source_records_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
 
@@ -1700,15 +1963,28 @@ ALTER TABLE ONLY carecircle.specialties
 ALTER TABLE ONLY carecircle.units
     ADD CONSTRAINT units_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
 
+ALTER TABLE ONLY carecircle.visits
+    ADD CONSTRAINT visits_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES carecircle.organizations(id);
+
 ALTER TABLE carecircle.access_restrictions ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE carecircle.account_roles ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.accounts ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.api_keys ENABLE ROW LEVEL SECURITY;
+
 CREATE POLICY app_edits ON carecircle.care_teams FOR UPDATE TO carecircle_app USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_edits ON carecircle.idempotent_answers FOR UPDATE TO carecircle_app USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_edits ON carecircle.organization_keys FOR UPDATE TO carecircle_app USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_edits ON carecircle.organizations FOR UPDATE TO carecircle_app USING ((id = carecircle.current_organization())) WITH CHECK ((id = carecircle.current_organization()));
 
 CREATE POLICY app_edits ON carecircle.outbox FOR UPDATE TO carecircle_app USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_edits ON carecircle.patient_name_indexes FOR UPDATE TO carecircle_app USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_edits ON carecircle.patients FOR UPDATE TO carecircle_app USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
 
@@ -1728,6 +2004,8 @@ CREATE POLICY app_inserts ON carecircle.emergency_approvers FOR INSERT TO careci
 
 CREATE POLICY app_inserts ON carecircle.emergency_notes FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
 
+CREATE POLICY app_inserts ON carecircle.idempotent_answers FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
+
 CREATE POLICY app_inserts ON carecircle.organization_keys FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_inserts ON carecircle.organizations FOR INSERT TO carecircle_app WITH CHECK ((id = carecircle.current_organization()));
@@ -1735,6 +2013,8 @@ CREATE POLICY app_inserts ON carecircle.organizations FOR INSERT TO carecircle_a
 CREATE POLICY app_inserts ON carecircle.outbox FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_inserts ON carecircle.patient_identifiers FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_inserts ON carecircle.patient_name_indexes FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_inserts ON carecircle.patients FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
 
@@ -1758,6 +2038,12 @@ CREATE POLICY app_inserts ON carecircle.units FOR INSERT TO carecircle_app WITH 
 
 CREATE POLICY app_reads ON carecircle.access_restrictions FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
+CREATE POLICY app_reads ON carecircle.account_roles FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.accounts FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.api_keys FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
 CREATE POLICY app_reads ON carecircle.audit_retirements FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_reads ON carecircle.care_team_closures FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
@@ -1780,6 +2066,8 @@ CREATE POLICY app_reads ON carecircle.emergency_notes FOR SELECT TO carecircle_a
 
 CREATE POLICY app_reads ON carecircle.findings FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
+CREATE POLICY app_reads ON carecircle.idempotent_answers FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
 CREATE POLICY app_reads ON carecircle.legal_holds FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_reads ON carecircle.organization_keys FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
@@ -1797,6 +2085,8 @@ CREATE POLICY app_reads ON carecircle.patient_identifiers FOR SELECT TO carecirc
 CREATE POLICY app_reads ON carecircle.patient_labels FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_reads ON carecircle.patient_merges FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY app_reads ON carecircle.patient_name_indexes FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_reads ON carecircle.patients FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
@@ -1826,13 +2116,23 @@ CREATE POLICY app_reads ON carecircle.referrals FOR SELECT TO carecircle_app USI
 
 CREATE POLICY app_reads ON carecircle.reporting_lines FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
+CREATE POLICY app_reads ON carecircle.sign_ins FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
 CREATE POLICY app_reads ON carecircle.source_records FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_reads ON carecircle.specialties FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY app_reads ON carecircle.units FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
 
+CREATE POLICY app_reads ON carecircle.visits FOR SELECT TO carecircle_app USING ((organization_id = carecircle.current_organization()));
+
 CREATE POLICY app_records ON carecircle.access_restrictions FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_records ON carecircle.account_roles FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_records ON carecircle.accounts FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_records ON carecircle.api_keys FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
 
 CREATE POLICY app_records ON carecircle.audit_events FOR INSERT TO carecircle_app WITH CHECK ((organization_id = carecircle.current_organization()));
 
@@ -1874,7 +2174,17 @@ CREATE POLICY app_records ON carecircle.referrals FOR INSERT TO carecircle_app W
 
 CREATE POLICY app_records ON carecircle.reporting_lines FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
 
+CREATE POLICY app_records ON carecircle.sign_ins FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_records ON carecircle.visits FOR INSERT TO carecircle_app WITH CHECK (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone) AND (superseded_xid IS NULL) AND (superseded_entry_id IS NULL) AND ((recorded_at >= transaction_timestamp()) AND (recorded_at <= statement_timestamp())) AND (recorded_xid = pg_current_xact_id())));
+
 CREATE POLICY app_supersedes ON carecircle.access_restrictions FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_supersedes ON carecircle.account_roles FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_supersedes ON carecircle.accounts FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_supersedes ON carecircle.api_keys FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
 
 CREATE POLICY app_supersedes ON carecircle.care_team_closures FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
 
@@ -1914,6 +2224,10 @@ CREATE POLICY app_supersedes ON carecircle.referrals FOR UPDATE TO carecircle_ap
 
 CREATE POLICY app_supersedes ON carecircle.reporting_lines FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
 
+CREATE POLICY app_supersedes ON carecircle.sign_ins FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
+
+CREATE POLICY app_supersedes ON carecircle.visits FOR UPDATE TO carecircle_app USING (((organization_id = carecircle.current_organization()) AND (superseded_at = 'infinity'::timestamp with time zone))) WITH CHECK (((organization_id = carecircle.current_organization()) AND ((superseded_at >= transaction_timestamp()) AND (superseded_at <= statement_timestamp())) AND (superseded_xid = pg_current_xact_id())));
+
 ALTER TABLE carecircle.audit_checkpoints ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.audit_events ENABLE ROW LEVEL SECURITY;
@@ -1927,6 +2241,12 @@ ALTER TABLE carecircle.audit_nodes ENABLE ROW LEVEL SECURITY;
 ALTER TABLE carecircle.audit_retirements ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY auditor_reads ON carecircle.access_restrictions FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.account_roles FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.accounts FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.api_keys FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY auditor_reads ON carecircle.audit_checkpoints FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
 
@@ -1986,6 +2306,10 @@ CREATE POLICY auditor_reads ON carecircle.referrals FOR SELECT TO carecircle_aud
 
 CREATE POLICY auditor_reads ON carecircle.reporting_lines FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
 
+CREATE POLICY auditor_reads ON carecircle.sign_ins FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY auditor_reads ON carecircle.visits FOR SELECT TO carecircle_auditor USING ((organization_id = carecircle.current_organization()));
+
 ALTER TABLE carecircle.care_team_closures ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.care_team_members ENABLE ROW LEVEL SECURITY;
@@ -1997,6 +2321,12 @@ ALTER TABLE carecircle.care_teams ENABLE ROW LEVEL SECURITY;
 ALTER TABLE carecircle.coverage_arrangements ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY decider_reads ON carecircle.access_restrictions FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY decider_reads ON carecircle.account_roles FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY decider_reads ON carecircle.accounts FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY decider_reads ON carecircle.api_keys FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY decider_reads ON carecircle.care_team_members FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
 
@@ -2030,6 +2360,10 @@ CREATE POLICY decider_reads ON carecircle.providers FOR SELECT TO carecircle_dec
 
 CREATE POLICY decider_reads ON carecircle.referrals FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
 
+CREATE POLICY decider_reads ON carecircle.sign_ins FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY decider_reads ON carecircle.visits FOR SELECT TO carecircle_decider USING ((organization_id = carecircle.current_organization()));
+
 CREATE POLICY decider_records ON carecircle.audit_events FOR INSERT TO carecircle_decider WITH CHECK ((organization_id = carecircle.current_organization()));
 
 ALTER TABLE carecircle.duties ENABLE ROW LEVEL SECURITY;
@@ -2041,6 +2375,12 @@ ALTER TABLE carecircle.emergency_approvers ENABLE ROW LEVEL SECURITY;
 ALTER TABLE carecircle.emergency_notes ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY everywhere_reads ON carecircle.access_restrictions FOR SELECT TO carecircle_decider_everywhere USING (true);
+
+CREATE POLICY everywhere_reads ON carecircle.account_roles FOR SELECT TO carecircle_decider_everywhere USING (true);
+
+CREATE POLICY everywhere_reads ON carecircle.accounts FOR SELECT TO carecircle_decider_everywhere USING (true);
+
+CREATE POLICY everywhere_reads ON carecircle.api_keys FOR SELECT TO carecircle_decider_everywhere USING (true);
 
 CREATE POLICY everywhere_reads ON carecircle.care_team_members FOR SELECT TO carecircle_decider_everywhere USING (true);
 
@@ -2074,9 +2414,15 @@ CREATE POLICY everywhere_reads ON carecircle.providers FOR SELECT TO carecircle_
 
 CREATE POLICY everywhere_reads ON carecircle.referrals FOR SELECT TO carecircle_decider_everywhere USING (true);
 
+CREATE POLICY everywhere_reads ON carecircle.sign_ins FOR SELECT TO carecircle_decider_everywhere USING (true);
+
+CREATE POLICY everywhere_reads ON carecircle.visits FOR SELECT TO carecircle_decider_everywhere USING (true);
+
 CREATE POLICY everywhere_records ON carecircle.audit_events FOR INSERT TO carecircle_decider_everywhere WITH CHECK (true);
 
 ALTER TABLE carecircle.findings ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.idempotent_answers ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY keeper_reads ON carecircle.emergency_access FOR SELECT TO carecircle_keeper USING ((organization_id = carecircle.current_organization()));
 
@@ -2090,6 +2436,8 @@ CREATE POLICY keeper_reads ON carecircle.patient_identifiers FOR SELECT TO carec
 
 CREATE POLICY keeper_reads ON carecircle.patients FOR SELECT TO carecircle_keeper USING ((organization_id = carecircle.current_organization()));
 
+CREATE POLICY keeper_reads ON carecircle.visits FOR SELECT TO carecircle_keeper USING ((organization_id = carecircle.current_organization()));
+
 CREATE POLICY keeper_seals ON carecircle.emergency_access FOR UPDATE TO carecircle_keeper USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY keeper_seals ON carecircle.emergency_notes FOR UPDATE TO carecircle_keeper USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
@@ -2099,6 +2447,8 @@ CREATE POLICY keeper_seals ON carecircle.legal_holds FOR UPDATE TO carecircle_ke
 CREATE POLICY keeper_seals ON carecircle.patient_identifiers FOR UPDATE TO carecircle_keeper USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
 
 CREATE POLICY keeper_seals ON carecircle.patients FOR UPDATE TO carecircle_keeper USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
+
+CREATE POLICY keeper_seals ON carecircle.visits FOR UPDATE TO carecircle_keeper USING ((organization_id = carecircle.current_organization())) WITH CHECK ((organization_id = carecircle.current_organization()));
 
 ALTER TABLE carecircle.legal_holds ENABLE ROW LEVEL SECURITY;
 
@@ -2119,6 +2469,8 @@ ALTER TABLE carecircle.patient_identifiers ENABLE ROW LEVEL SECURITY;
 ALTER TABLE carecircle.patient_labels ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.patient_merges ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.patient_name_indexes ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.patients ENABLE ROW LEVEL SECURITY;
 
@@ -2228,11 +2580,15 @@ CASE
     ELSE NULL::uuid
 END))));
 
+ALTER TABLE carecircle.sign_ins ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE carecircle.source_records ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.specialties ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE carecircle.units ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE carecircle.visits ENABLE ROW LEVEL SECURITY;
 
 GRANT USAGE ON SCHEMA carecircle TO carecircle_app;
 GRANT USAGE ON SCHEMA carecircle TO carecircle_decider;
@@ -2284,6 +2640,81 @@ GRANT SELECT(entry_id) ON TABLE carecircle.access_restrictions TO carecircle_aud
 
 GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.access_restrictions TO carecircle_app;
 GRANT SELECT(superseded_entry_id) ON TABLE carecircle.access_restrictions TO carecircle_auditor;
+
+GRANT SELECT,INSERT ON TABLE carecircle.account_roles TO carecircle_app;
+GRANT SELECT ON TABLE carecircle.account_roles TO carecircle_decider;
+GRANT SELECT ON TABLE carecircle.account_roles TO carecircle_decider_everywhere;
+
+GRANT SELECT(xmin) ON TABLE carecircle.account_roles TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.account_roles TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.account_roles TO carecircle_auditor;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.account_roles TO carecircle_auditor;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.account_roles TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.account_roles TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.account_roles TO carecircle_auditor;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.account_roles TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.account_roles TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.account_roles TO carecircle_auditor;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.account_roles TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.account_roles TO carecircle_auditor;
+
+GRANT SELECT,INSERT ON TABLE carecircle.accounts TO carecircle_app;
+GRANT SELECT ON TABLE carecircle.accounts TO carecircle_decider;
+GRANT SELECT ON TABLE carecircle.accounts TO carecircle_decider_everywhere;
+
+GRANT SELECT(xmin) ON TABLE carecircle.accounts TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.accounts TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.accounts TO carecircle_auditor;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.accounts TO carecircle_auditor;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.accounts TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.accounts TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.accounts TO carecircle_auditor;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.accounts TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.accounts TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.accounts TO carecircle_auditor;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.accounts TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.accounts TO carecircle_auditor;
+
+GRANT SELECT,INSERT ON TABLE carecircle.api_keys TO carecircle_app;
+GRANT SELECT ON TABLE carecircle.api_keys TO carecircle_decider;
+GRANT SELECT ON TABLE carecircle.api_keys TO carecircle_decider_everywhere;
+
+GRANT SELECT(xmin) ON TABLE carecircle.api_keys TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.api_keys TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.api_keys TO carecircle_auditor;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.api_keys TO carecircle_auditor;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.api_keys TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.api_keys TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.api_keys TO carecircle_auditor;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.api_keys TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.api_keys TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.api_keys TO carecircle_auditor;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.api_keys TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.api_keys TO carecircle_auditor;
 
 REVOKE ALL ON TABLE carecircle.audit_checkpoints FROM carecircle_owner;
 GRANT SELECT,INSERT,REFERENCES,DELETE,TRIGGER,MAINTAIN,UPDATE ON TABLE carecircle.audit_checkpoints TO carecircle_owner;
@@ -2627,6 +3058,18 @@ GRANT SELECT(entry_id) ON TABLE carecircle.findings TO carecircle_auditor;
 GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.findings TO carecircle_app;
 GRANT SELECT(superseded_entry_id) ON TABLE carecircle.findings TO carecircle_auditor;
 
+GRANT SELECT,INSERT ON TABLE carecircle.idempotent_answers TO carecircle_app;
+
+GRANT UPDATE(request_digest) ON TABLE carecircle.idempotent_answers TO carecircle_app;
+
+GRANT UPDATE(status) ON TABLE carecircle.idempotent_answers TO carecircle_app;
+
+GRANT UPDATE(headers) ON TABLE carecircle.idempotent_answers TO carecircle_app;
+
+GRANT UPDATE(body) ON TABLE carecircle.idempotent_answers TO carecircle_app;
+
+GRANT UPDATE(recorded_at) ON TABLE carecircle.idempotent_answers TO carecircle_app;
+
 GRANT SELECT,INSERT ON TABLE carecircle.legal_holds TO carecircle_app;
 
 GRANT SELECT(xmin) ON TABLE carecircle.legal_holds TO carecircle_auditor;
@@ -2836,6 +3279,10 @@ GRANT SELECT(entry_id) ON TABLE carecircle.patient_merges TO carecircle_auditor;
 
 GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.patient_merges TO carecircle_app;
 GRANT SELECT(superseded_entry_id) ON TABLE carecircle.patient_merges TO carecircle_auditor;
+
+GRANT SELECT,INSERT ON TABLE carecircle.patient_name_indexes TO carecircle_app;
+
+GRANT UPDATE(blind_index) ON TABLE carecircle.patient_name_indexes TO carecircle_app;
 
 GRANT SELECT,INSERT ON TABLE carecircle.patients TO carecircle_app;
 
@@ -3073,6 +3520,31 @@ GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_auditor;
 GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_notifier;
 GRANT SELECT ON TABLE carecircle.schema_version TO carecircle_keeper;
 
+GRANT SELECT,INSERT ON TABLE carecircle.sign_ins TO carecircle_app;
+GRANT SELECT ON TABLE carecircle.sign_ins TO carecircle_decider;
+GRANT SELECT ON TABLE carecircle.sign_ins TO carecircle_decider_everywhere;
+
+GRANT SELECT(xmin) ON TABLE carecircle.sign_ins TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.sign_ins TO carecircle_auditor;
+
+GRANT SELECT(id) ON TABLE carecircle.sign_ins TO carecircle_auditor;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.sign_ins TO carecircle_auditor;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.sign_ins TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.sign_ins TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.sign_ins TO carecircle_auditor;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.sign_ins TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.sign_ins TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.sign_ins TO carecircle_auditor;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.sign_ins TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.sign_ins TO carecircle_auditor;
+
 GRANT SELECT,INSERT ON TABLE carecircle.source_records TO carecircle_app;
 
 GRANT UPDATE(version) ON TABLE carecircle.source_records TO carecircle_app;
@@ -3090,3 +3562,34 @@ GRANT UPDATE(display) ON TABLE carecircle.specialties TO carecircle_app;
 GRANT SELECT,INSERT ON TABLE carecircle.units TO carecircle_app;
 
 GRANT UPDATE(name) ON TABLE carecircle.units TO carecircle_app;
+
+GRANT SELECT,INSERT ON TABLE carecircle.visits TO carecircle_app;
+GRANT SELECT ON TABLE carecircle.visits TO carecircle_decider;
+GRANT SELECT ON TABLE carecircle.visits TO carecircle_decider_everywhere;
+
+GRANT SELECT(xmin) ON TABLE carecircle.visits TO carecircle_auditor;
+
+GRANT SELECT(organization_id) ON TABLE carecircle.visits TO carecircle_auditor;
+GRANT SELECT(organization_id) ON TABLE carecircle.visits TO carecircle_keeper;
+
+GRANT SELECT(id) ON TABLE carecircle.visits TO carecircle_auditor;
+GRANT SELECT(id) ON TABLE carecircle.visits TO carecircle_keeper;
+
+GRANT SELECT(lineage_id) ON TABLE carecircle.visits TO carecircle_keeper;
+
+GRANT SELECT(reason),UPDATE(reason) ON TABLE carecircle.visits TO carecircle_keeper;
+
+GRANT SELECT(recorded_at) ON TABLE carecircle.visits TO carecircle_auditor;
+
+GRANT UPDATE(superseded_at) ON TABLE carecircle.visits TO carecircle_app;
+GRANT SELECT(superseded_at) ON TABLE carecircle.visits TO carecircle_auditor;
+
+GRANT SELECT(recorded_xid) ON TABLE carecircle.visits TO carecircle_auditor;
+
+GRANT UPDATE(superseded_xid) ON TABLE carecircle.visits TO carecircle_app;
+GRANT SELECT(superseded_xid) ON TABLE carecircle.visits TO carecircle_auditor;
+
+GRANT SELECT(entry_id) ON TABLE carecircle.visits TO carecircle_auditor;
+
+GRANT UPDATE(superseded_entry_id) ON TABLE carecircle.visits TO carecircle_app;
+GRANT SELECT(superseded_entry_id) ON TABLE carecircle.visits TO carecircle_auditor;

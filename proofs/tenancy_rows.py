@@ -79,6 +79,17 @@ def honest_facts(people: People) -> dict[str, Row]:
             "reason": f"reason of {slug}".encode(), "wanted_scope": ["read", "write"], "wanted_until": end,
             "asked_at": people.now, "opened_at": people.now, "signals": [f"signal-{slug}"], "ends_at": end, **since,
         },
+        "accounts": {"issuer": f"https://{slug}.example", "subject": uuid4().hex, "provider_id": one, **since},
+        "account_roles": {"account_id": uuid4(), "role": "clinician", **since},
+        "api_keys": {
+            "name": f"key of {slug}", "secret_hash": sha256(slug.encode()).digest(), "may": ["ask"], "ends_at": end,
+            **since,
+        },
+        "sign_ins": {"actor": f"person of {slug}", "token_id": uuid4().hex, "ends_at": end, **since},
+        "visits": {
+            "home_id": uuid4(), "account_id": uuid4(), "reason": f"visits {slug}".encode(),
+            "ends_at": people.now + timedelta(hours=1), **since,
+        },
     }  # fmt: skip
 
 
@@ -122,6 +133,13 @@ def honest_entities(people: People) -> dict[str, Row]:
         "audit_retirements": {
             "id": uuid4(), "month": date(1999, 1, 1), "entries": 1, "export_sha256": f"file of {people.slug}".encode(),
             "entry_id": uuid4(),
+        },
+        "idempotent_answers": {
+            "caller": f"key of {people.slug}", "key": uuid4().hex, "request_digest": people.slug.encode(), "status": 201,
+            "body": f"answer to {people.slug}".encode(),
+        },
+        "patient_name_indexes": {
+            "patient_id": people.patients[0], "kind": "surname", "blind_index": people.slug.encode(),
         },
     }  # fmt: skip
 

@@ -16,8 +16,8 @@ MOST_LINES = 400
 
 # Which modules may know a library: a file does when one of these patterns matches its path below src/carecircle.
 KNOWS: dict[str, tuple[str, ...]] = {
-    "fastapi": (r"api/", r"cli/"),
-    "starlette": (r"api/", r"cli/"),
+    "fastapi": (r"api/", r"cli/", r"hosts/fastapi\.py"),
+    "starlette": (r"api/", r"cli/", r"hosts/fastapi\.py"),
     "uvicorn": (r"api/", r"cli/"),
     "typer": (r"cli/",),
     "rich": (r"cli/",),

@@ -1,7 +1,8 @@
 """Batches made by concurrency: while one is in flight, new questions queue up and leave together as the next.
 
 No timer and no wait when idle. Nobody's fault costs a neighbour: a question that cannot be recorded fails alone, an
-organization takes no more than its share of a batch while others wait, a cancelled caller is passed over.
+organization takes no more than its share of a batch while others wait, a cancelled caller is passed over. Where it is
+said how long anybody may wait (`bound`), who would wait longer is refused at once, and nothing of theirs is recorded.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import asyncpg
 
 from carecircle.access.decide import Decider, Form, form_of
 from carecircle.access.decision import AccessDecision, Question
+from carecircle.access.pace import Pace
 from carecircle.database.crypto import Keyring
 from carecircle.errors import AccessUnavailable, CareCircleError, DatabaseNotMigrated, DatabaseUnavailable
+from carecircle.errors.service import TooBusy
 
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
 
@@ -49,6 +52,23 @@ class Queue:
         line.append(waiting)
         self._length += 1
 
+    def give_way(self, organization_id: UUID, room: int) -> Waiting | None:
+        """Who leaves a queue of this `room` that is full, so that somebody of this organization may join it.
+
+        None when the newcomer's organization has its share of the room already: then the newcomer is the one. Otherwise it
+        is the last of the organization that has most.
+        """
+        own = self._waiting.get(organization_id, ())
+        sharing = len(self._waiting) + (not own)
+        if len(own) * sharing >= room:
+            return None
+        most, line = max(self._waiting.items(), key=lambda held: len(held[1]))
+        leaves = line.pop()
+        if not line:
+            del self._waiting[most]
+        self._length -= 1
+        return leaves
+
     def take(self, most: int) -> list[Waiting]:
         """The next batch: everybody when there is room, otherwise organizations in turn, one question each round."""
         if self._length <= most:
@@ -74,23 +94,44 @@ class Batcher:
         self, connect: Connect, keyring: Keyring, *, lanes: int = 2, most: int = 128, timeout: float = 5.0
     ) -> None:
         self._queue = Queue()
-        self._lanes = [_Lane(self._queue, connect, keyring, most, timeout) for _ in range(lanes)]
+        self._pace = Pace(lanes, most)
+        self._lanes = [_Lane(self._queue, self._pace, connect, keyring, most, timeout) for _ in range(lanes)]
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
-    async def ask(self, question: Question) -> AccessDecision:
-        """The recorded answer. Raises AccessUnavailable when none could be recorded; then nobody got in."""
+    def bound(self, *, most_waiting: int, longest_wait: float) -> None:
+        """From now on refuse with TooBusy who would be one too many, or would wait for more than so many seconds.
+
+        For a server whose callers know nothing of each other; who asks many questions at once waits for them all anyway.
+        """
+        self._pace.bound(most_waiting, longest_wait)
+
+    def put(self, question: Question) -> asyncio.Future[AccessDecision]:
+        """The recorded answer, later. Raises AccessUnavailable, at once or as the answer: then nobody got in."""
         if self._closed:
             raise AccessUnavailable("carecircle is shutting down; ask again elsewhere.")
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
+        if self._pace.bounded and len(self._queue) >= (room := self._pace.room()):
+            leaves = self._queue.give_way(question.organization_id, room)
+            if leaves is None:
+                raise self._too_busy()
+            if not leaves.answer.done():
+                leaves.answer.set_exception(self._too_busy())
         answer: asyncio.Future[AccessDecision] = self._loop.create_future()
         self._queue.put(Waiting(question, answer))
         for lane in self._lanes:
             if lane.idle:
                 lane.leave()
                 break
-        return await answer
+        return answer
+
+    async def ask(self, question: Question) -> AccessDecision:
+        """The recorded answer. Raises AccessUnavailable when none could be recorded; then nobody got in."""
+        return await self.put(question)
+
+    def _too_busy(self) -> TooBusy:
+        return TooBusy(retry_after=self._pace.retry_after(len(self._queue)))
 
     async def close(self) -> None:
         """Answer who waits already, then let the connections go."""
@@ -102,8 +143,11 @@ class Batcher:
 class _Lane:
     """One connection; idle, or on its way with a batch."""
 
-    def __init__(self, queue: Queue, connect: Connect, keyring: Keyring, most: int, timeout: float) -> None:
+    def __init__(
+        self, queue: Queue, pace: Pace, connect: Connect, keyring: Keyring, most: int, timeout: float
+    ) -> None:
         self._queue = queue
+        self._pace = pace
         self._connect = connect
         self._keyring = keyring
         self._most = most
@@ -127,8 +171,9 @@ class _Lane:
     async def _travel(self) -> None:
         try:
             while batch := self._queue.take(self._most):
-                for form in {waiting.form for waiting in batch}:
-                    await self._answer(form, [waiting for waiting in batch if waiting.form == form])
+                with self._pace.on_the_way(len(batch)):
+                    for form in {waiting.form for waiting in batch}:
+                        await self._answer(form, [waiting for waiting in batch if waiting.form == form])
         finally:
             # Nothing is awaited between finding the queue empty and here, so no question arrives unseen.
             self.idle = True

@@ -11,7 +11,8 @@ from uuid import UUID
 
 import asyncpg
 
-from carecircle.access.decision import ACTIONS, AccessDecision, Basis, Question, Restriction
+from carecircle.access.bearer import ADMITTED, bearers, parameters
+from carecircle.access.decision import ACTIONS, AccessDecision, Basis, Bearer, Question, Restriction
 from carecircle.access.relation import (
     circle,
     filled,
@@ -32,18 +33,20 @@ Clocks = Literal["now", "as-of", "believed"]
 
 class Form(NamedTuple):
     """What questions must share to be answered by one statement. `policy_action`: whether only the organization's policy
-    can know the action; everybody else's statement does not look there.
+    can know the action; everybody else's statement does not look there. `borne`: whether they rest on a bearer, whose
+    standing the statement reads too; a question of this process itself rests on none.
     """
 
     clocks: Clocks = "now"
     policy_action: bool = False
+    borne: bool = False
 
 
 def form_of(question: Question) -> Form:
     clocks: Clocks = "now" if question.as_of is None else "as-of"
     if question.believed_at is not None:
         clocks = "believed"
-    return Form(clocks, question.action not in ACTIONS)
+    return Form(clocks, question.action not in ACTIONS, question.bearer is not None)
 
 
 # What a question brings, in the order of the parameters, with its PostgreSQL type.
@@ -74,7 +77,8 @@ def statement(form: Form, *, alone: bool = False) -> str:
 
     `alone` is the same for one question, as plain parameters instead of arrays: a tenth quicker.
     """
-    asked = ASKED + CLOCKS[form.clocks]
+    asked = ASKED + CLOCKS[form.clocks] + ((("bearer", "bigint"),) if form.borne else ())
+    borne = bearers(len(asked) + 2, alone=alone) if form.borne else ""
     if alone:
         given = ", ".join(f"${number}::{kind} as {name}" for number, (name, kind) in enumerate(asked, 1))
         source = f"(select {given}, 1 as position) as q"
@@ -89,7 +93,12 @@ def statement(form: Form, *, alone: bool = False) -> str:
     as_of, believed_at, belief = clocks[form.clocks]
     parts = {
         "writer": f"${len(asked) + 1}::uuid",
-        "asked": source,
+        "asked": source + (" join bearer b on b.number = q.bearer" if form.borne else ""),
+        # 0: may ask. 1: may, but not about this action. 2: may not, or no more.
+        "admitted": f"case when {ADMITTED} then (b.actions is not null and q.action <> all (b.actions))::int else 2 end"
+        if form.borne
+        else "0",
+        "bearers": f"bearer as materialized ({borne}), " if form.borne else "",
         "in order": "" if alone else "order by position",
         "materialized": "not materialized" if alone else "materialized",
         "as_of": as_of,
@@ -169,9 +178,13 @@ class Decider:
             columns.append([q.as_of for q in questions])
         if form.clocks == "believed":
             columns.append([q.believed_at for q in questions])
-        sent = [column[0] for column in columns] if alone else columns
+        borne: list[Sequence[object]] = []
+        if form.borne:
+            numbers, borne = _bearers(questions)
+            columns.append(numbers)
+        given = [*_sent(columns, alone), self._writer, *_sent(borne, alone)]
         try:
-            rows = await prepared.fetch(*sent, self._writer, timeout=self.timeout)
+            rows = await prepared.fetch(*given, timeout=self.timeout)
         except BaseException:
             self._writer, self._turns = new_id(), {}
             raise
@@ -199,6 +212,21 @@ class Decider:
             last[tenant] = turn = (last.get(tenant) or self._turns.get(tenant, 0)) + 1
             taken.append(turn)
         return last, taken
+
+
+def _sent(columns: Sequence[Sequence[object]], alone: bool) -> list[object]:
+    return [column[0] for column in columns] if alone else list(columns)
+
+
+def _bearers(questions: Sequence[Question]) -> tuple[list[int], list[Sequence[object]]]:
+    """Which bearer each question rests on, counted from 1; and every bearer once, as columns of parameters."""
+    known: dict[tuple[UUID, Bearer, str], int] = {}
+    numbers = []
+    for question in questions:
+        assert question.bearer is not None
+        borne = (question.organization_id, question.bearer, question.permission)
+        numbers.append(known.setdefault(borne, len(known) + 1))
+    return numbers, list(parameters(list(known)))
 
 
 def _bases(row: asyncpg.Record) -> tuple[Basis, ...]:

@@ -23,6 +23,8 @@ Code = Literal[
     "patient-merged",
     "unknown-patient",
     "unknown-provider",
+    "not-admitted",
+    "outside-scope",
 ]
 
 MESSAGES: dict[str, str] = {
@@ -34,6 +36,8 @@ MESSAGES: dict[str, str] = {
     "unknown-action": f"No such action; known are {', '.join(ACTIONS)}.",
     "unknown-patient": "No such patient is registered in this organization.",
     "unknown-provider": "No such provider is registered in this organization.",
+    "not-admitted": "What this request rests on (its key, sign-in, account or role) does not hold, or does not permit asking.",
+    "outside-scope": "The API key of this request may not ask about this action.",
 }
 
 
@@ -60,8 +64,26 @@ def request_label(request_id: str | None) -> str | None:
     return request_id if request_id is not None and _REQUEST_ID.fullmatch(request_id) else None
 
 
+class Bearer(NamedTuple):
+    """Ids of what must hold: an API key; or a sign-in, its account and, elsewhere than at home, the visit.
+
+    `home_id` is the organization that keeps key, sign-in and account. `account_row_id` is the account's row as the token
+    was read by it: an account that was changed since must be read again.
+    """
+
+    home_id: UUID
+    key_id: UUID | None = None
+    sign_in_id: UUID | None = None
+    account_row_id: UUID | None = None
+    account_id: UUID | None = None
+    visit_id: UUID | None = None
+
+
 class Question(NamedTuple):
-    """May this provider do this to this patient, at `as_of` (None: now), as believed at `believed_at` (None: now)?"""
+    """May this provider do this to this patient, at `as_of` (None: now), as believed at `believed_at` (None: now)?
+
+    With a `bearer`, the answer is no (`not-admitted`) unless that holds and permits `permission` when it is answered.
+    """
 
     organization_id: UUID
     provider_id: UUID
@@ -74,6 +96,8 @@ class Question(NamedTuple):
     believed_at: datetime | None = None
     on_behalf_of: str | None = None
     address: str | None = None
+    bearer: Bearer | None = None
+    permission: str = "ask"
 
 
 class Basis(NamedTuple):
@@ -140,6 +164,18 @@ BREAK_GLASS = Remedy(
     "In an emergency, break the glass: carecircle break-glass request, or POST /v1/break-glass. A supervisor is told at once.",
     "/v1/break-glass",
 )
+_REMEDY = {
+    "not-admitted": Remedy("sign-in", "Sign in again, or ask an administrator for the role or key that may ask."),
+    "outside-scope": Remedy("widen-key", "Ask an administrator for an API key whose actions hold this one."),
+    "unknown-patient": Remedy("register-patient", "Register the patient here, or check the id."),
+    "unknown-provider": Remedy("register-provider", "Register the provider here, or check the id."),
+    "unknown-action": Remedy("use-known-action", f"Ask for one of {', '.join(ACTIONS)}."),
+    "restricted": Remedy("ask-privacy-office", "The privacy office can say why, and whether it can be lifted."),
+    "patient-merged": Remedy("ask-for-survivor", "Ask about the record it was merged into."),
+    "action-not-granted": Remedy(
+        "widen-scope", "Ask a care coordinator for an assignment whose scope has this action."
+    ),
+}
 _IN_AN_EMERGENCY = frozenset({"no-relationship", "restricted", "action-not-granted"})
 
 
@@ -183,19 +219,8 @@ class AccessDecision:
 
 def remedies(code: str, nearest: MissingPath | None = None) -> tuple[Remedy, ...]:
     """What would help, nearest first."""
-    match code:
-        case "unknown-patient":
-            return (Remedy("register-patient", "Register the patient here, or check the id."),)
-        case "unknown-provider":
-            return (Remedy("register-provider", "Register the provider here, or check the id."),)
-        case "unknown-action":
-            return (Remedy("use-known-action", f"Ask for one of {', '.join(ACTIONS)}."),)
-        case "restricted":
-            return (Remedy("ask-privacy-office", "The privacy office can say why, and whether it can be lifted."),)
-        case "patient-merged":
-            return (Remedy("ask-for-survivor", "Ask about the record it was merged into."),)
-        case "action-not-granted":
-            return (Remedy("widen-scope", "Ask a care coordinator for an assignment whose scope has this action."),)
+    if code in _REMEDY:
+        return (_REMEDY[code],)
     if nearest is not None and nearest.lack == "ended":
         return (
             Remedy("renew", f"Ask a care coordinator to renew what ended {show(nearest.period.ends_at)}."),

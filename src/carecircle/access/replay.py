@@ -106,6 +106,8 @@ def _deciding(by: Knowing, believed: bool) -> str:
             believed_at=belief,
         ),
         "may break glass": "false",
+        "bearers": "",
+        "admitted": "0",  # the entry is not of a bearer that was refused
         "merged": merged("q.patient_id", "q.organization_id"),
         "known action": known_action("q.action", "q.organization_id"),
     }

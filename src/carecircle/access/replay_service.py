@@ -118,7 +118,8 @@ async def explain_entry(
         rows = await _rows(trail, tenant, named)
     async with transaction(app, tenant) as session:
         await append(session, _told(tenant, entry, actor_of(actor)))
-    if entry.kind not in REPLAYED:
+    # Whether somebody might ask at all is no question about the patient.
+    if entry.kind not in REPLAYED or entry.code in ("not-admitted", "outside-scope"):
         return Explained(entry, None, rows)
     known = await known_then(app, auditor, entry, by, why)
     return Explained(entry, await access.replay(entry, known), rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -13,10 +13,12 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from carecircle.access import bearer as bearers
 from carecircle.access.batch import Batcher, Connect
 from carecircle.access.decide import for_every_organization
 from carecircle.access.decision import (
     AccessDecision,
+    Bearer,
     Listing,
     Question,
     action_code,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 AnyId = UUID | str | Identifier
 OnUnavailable = Callable[[AccessUnavailable], None]
 log = structlog.get_logger("carecircle.access")
+_NO_NEAREST = ("unknown-action", "restricted", "not-admitted", "outside-scope")
 _SURVIVOR_OF = following(organization="$1", wanted="$2", believed_at="$3")
 
 
@@ -57,6 +60,8 @@ class Circumstances(TypedDict, total=False):
     as_of: datetime | None
     believed_at: datetime | None
     request_id: str | None
+    bearer: Bearer | None
+    permission: str
 
 
 class Access:
@@ -119,9 +124,11 @@ class Access:
                 _instant(said.get("believed_at")),
                 actor.on_behalf_of,
                 actor.address,
+                said.get("bearer"),
+                said.get("permission", "ask"),
             )
         )
-        if decision.allowed or decision.code in ("unknown-action", "restricted"):
+        if decision.allowed or decision.code in _NO_NEAREST:
             # What is nearest is a path that lacks something; a restriction takes away paths that lack nothing.
             return Explanation(decision, ())
         async with self._reader() as connection:
@@ -133,14 +140,31 @@ class Access:
 
         Asked about a record that was merged into another, it is asked again about that one: two questions, two entries.
         """
+        return await self.followed(await self.begin(question))
+
+    def begin(self, question: Question) -> asyncio.Future[AccessDecision]:
+        """Ask, and have the first answer later, without a task for it: what the hot route does. See `followed`.
+
+        Raises AccessUnavailable, at once or as the answer.
+        """
         with self._told():
-            decision = await self._batcher.ask(question)
+            answer = self._batcher.put(question)
+        if self._on_unavailable is not None:
+            answer.add_done_callback(self._tell_of)
+        return answer
+
+    async def followed(self, decision: AccessDecision) -> AccessDecision:
+        """The answer about the record that survives, where the one asked about was merged into it."""
         if decision.code == "patient-merged":
+            question = decision.question
             survivor = await self._survivor(question.organization_id, question.patient_id, question.believed_at)
             if survivor != question.patient_id:
-                with self._told():
-                    return await self._batcher.ask(question._replace(patient_id=survivor))
+                return await self.begin(question._replace(patient_id=survivor))
         return decision
+
+    def bound(self, *, most_waiting: int, longest_wait: float) -> None:
+        """From now on refuse, with TooBusy and without a record, who would be one too many or would wait for too long."""
+        self._batcher.bound(most_waiting=most_waiting, longest_wait=longest_wait)
 
     async def list_patients(self, provider: AnyId, action: str = "read", **said: Unpack[Circumstances]) -> Listing:
         """Every patient to whom this provider may do this: exactly those for whom `check` says yes at that instant."""
@@ -210,6 +234,11 @@ class Access:
                 as_of=_instant(said.get("as_of")),
                 believed_at=_instant(said.get("believed_at")),
             )
+
+    async def standing(self, organization_id: UUID, bearer: Bearer) -> bearers.Standing:
+        """What this bearer may in the organization at this instant, read on the primary; nothing is recorded."""
+        async with self._reader() as connection:
+            return await bearers.standing(connection, organization_id, bearer)
 
     async def resolve_patient(self, organization_id: UUID, patient: AnyId) -> UUID:
         """The id behind a reference, of a record that was merged into another too: the statement notices, and `ask` follows.
@@ -284,6 +313,11 @@ class Access:
                 except Exception as failure:  # noqa: BLE001  a bell that breaks must not change what the caller is told
                     log.error("on_unavailable failed", kind=type(failure).__name__)  # noqa: TRY400  its text may hold anything
             raise
+
+    def _tell_of(self, answer: asyncio.Future[AccessDecision]) -> None:
+        with suppress(AccessUnavailable), self._told():
+            if not answer.cancelled() and isinstance(error := answer.exception(), AccessUnavailable):
+                raise error
 
     async def _open_reader(self) -> asyncpg.Connection:
         while self._readers:

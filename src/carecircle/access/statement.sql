@@ -1,7 +1,8 @@
 -- Decide a batch of questions and record every answer: one statement, one commit, no answer without its entry.
-with question as {materialized} (
+with {bearers}question as {materialized} (
   select q.position, q.entry_id, q.organization_id, q.provider_id, q.patient_id, q.action, q.actor, q.purpose,
-         q.request_id, q.on_behalf_of, q.address, q.writer_turn, q.mark, {as_of} as as_of, {believed_at} as believed_at
+         q.request_id, q.on_behalf_of, q.address, q.writer_turn, q.mark, {as_of} as as_of, {believed_at} as believed_at,
+         {admitted} as admitted
   from {asked}
 ), answer as materialized (
   select q.*, c.kinds is not null as allowed,
@@ -10,6 +11,7 @@ with question as {materialized} (
          case when c.granting > 0 then coalesce(c.ids, r.ids) end as ids,
          c.under, c.via, c.starts, c.ends,
          case
+           when q.admitted > 0 then case q.admitted when 1 then 'outside-scope' else 'not-admitted' end
            when c.kinds is not null then 'allowed'
            when not {known action} then 'unknown-action'
            when c.granting > 0 then 'restricted'
@@ -21,7 +23,7 @@ with question as {materialized} (
                  where p.organization_id = q.organization_id and p.id = q.provider_id) is null then 'unknown-provider'
            else 'no-relationship'
          end as code,
-         c.kinds is null and 'suspension' <> all (coalesce(r.kinds, '{}')) and {may break glass} as glass
+         c.kinds is null and 'suspension' <> all (coalesce(r.kinds, '{}')) and q.admitted = 0 and {may break glass} as glass
   from question q
   cross join lateral (
     select array_agg(r.restriction) as kinds, array_agg(r.restriction_id) as ids,
@@ -40,7 +42,7 @@ with question as {materialized} (
     from (
       select c.*, c.grants and (r.held = 0 or r.kinds <@ c.despite) as lets_in
       from ({circle}) c
-      where {known action}
+      where {known action} and q.admitted = 0
     ) c
   ) c
 ), recorded as (

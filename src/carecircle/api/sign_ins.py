@@ -10,12 +10,13 @@ from carecircle.actor import Actor
 from carecircle.audit.entry import Entry, append
 from carecircle.audit.refusal import record_refusal
 from carecircle.database.session import transaction
+from carecircle.directory.signing_in_service import open_sign_in
 from carecircle.errors import Unauthenticated
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from carecircle.api.tokens import Caller
+    from carecircle.api.caller import Caller
 
 REMEMBERED = 65536
 
@@ -41,6 +42,12 @@ class SignIns:
             entry = Entry(caller.organization_id, "sign-in", actor, "token-used", detail=detail)
             async with transaction(self._engine, caller.organization_id) as db:
                 await append(db, entry)
+                if caller.bearer is not None and caller.bearer.sign_in_id is not None:
+                    await open_sign_in(
+                        db, organization_id=caller.organization_id, sign_in_id=caller.bearer.sign_in_id,
+                        account_id=caller.bearer.account_id, actor=caller.actor.name, token_id=caller.token,
+                        ends_at=caller.expires_at, entry_id=entry.id,
+                    )  # fmt: skip
             self._remember(caller.token, caller.expires_at)
 
     async def refuse(self, error: Unauthenticated, address: str | None) -> None:
@@ -55,6 +62,10 @@ class SignIns:
             actor = Actor(caller.actor.name, caller.actor.on_behalf_of, address)
             await record_refusal(self._engine, caller.organization_id, actor, error)
             self._remember(told, time.time() + 3600)
+
+    def forget(self, caller: Caller) -> None:
+        """Look again at its next use."""
+        self._noted.pop(caller.token, None)
 
     def _remember(self, token: str, until: float) -> None:
         if len(self._noted) >= REMEMBERED:

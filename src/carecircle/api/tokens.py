@@ -6,17 +6,18 @@ import hashlib
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Literal
 from uuid import UUID
 
 from joserfc import jwt
 from joserfc.errors import ExpiredTokenError, JoseError
 from joserfc.jwk import OctKey
 
+from carecircle.access.decision import Bearer
 from carecircle.actor import Actor
+from carecircle.api.caller import ASK, Caller, provider_of, sign_in_id
 from carecircle.database.crypto import Keyring
+from carecircle.directory.permissions import Permission as Permission
 from carecircle.errors import CareCircleError, Unauthenticated
 from carecircle.identifiers import OrganizationId, new_id, parse_id, to_text
 
@@ -25,29 +26,6 @@ ISSUER = "carecircle"
 AUDIENCE = "carecircle-api"
 _REMEMBERED = 4096
 
-Permission = Literal["ask", "change", "audit"]
-ASK: frozenset[Permission] = frozenset({"ask"})
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who holds a believed token: the organization it is for, the actor, its end in Unix seconds, and what it permits.
-
-    Everybody may ask; what a token permits beyond that, `change` or `audit`, is named in it. `signed_in_at` is when the
-    person behind it last signed in, in UTC; None where the token does not say. `token` tells this token from others and
-    lets nobody in.
-    """
-
-    organization_id: OrganizationId
-    actor: Actor
-    expires_at: float
-    may: frozenset[str] = field(default=ASK)
-    signed_in_at: datetime | None = None
-    token: str = ""
-
-    def at(self, address: str | None) -> Caller:
-        """The same caller, whose actor has this network address."""
-        return replace(self, actor=replace(self.actor, address=address))
 
 
 def mint(
@@ -56,11 +34,11 @@ def mint(
     organization_id: UUID,
     actor: Actor,
     hours: float = 12,
-    may: Iterable[Permission] = ASK,
+    may: Iterable[Permission] = ("ask",),
     signed_in_at: datetime | None = None,
     token_id: UUID | None = None,
 ) -> str:
-    """A token for one organization and one actor, good for `hours` from now; one that may only ask, by default.
+    """A token for one organization and one actor, good for `hours` from now. Every one may ask and read; `may` adds to that.
 
     `signed_in_at` is an aware instant, kept to the second as OpenID Connect's claim `auth_time`.
     """
@@ -120,13 +98,18 @@ class Gate:
                 self._registry.validate(claims)
             except ExpiredTokenError:  # `admit` refuses it, and must know whose it was: so all else must be right
                 self._but_the_end.validate({name: said for name, said in claims.items() if name != "exp"})
+            organization = OrganizationId(parse_id(claims["org"]))
+            told_apart = _told_apart(claims.get("jti"), token)
+            actor = Actor(str(claims["sub"]))
             return Caller(
-                OrganizationId(parse_id(claims["org"])),
-                Actor(str(claims["sub"])),
+                organization,
+                actor,
                 float(claims["exp"]),
                 _permitted(claims.get("may")),
                 _signed_in(claims.get("auth_time")),
-                _told_apart(claims.get("jti"), token),
+                told_apart,
+                Bearer(organization, sign_in_id=sign_in_id(organization, ISSUER, told_apart)),
+                provider_of(actor.name),
             )
         except (JoseError, CareCircleError, ValueError, TypeError, OverflowError, OSError):
             raise Unauthenticated("This token cannot be believed: it is not one of this installation's.") from None

@@ -23,16 +23,16 @@ from carecircle.audit.export_service import snapshot
 from carecircle.database.crypto import keyring
 
 FACTS = (
-    "access_restrictions", "care_team_closures", "care_team_members", "care_team_patients", "coverage_arrangements", "duties",
-    "emergency_access", "findings", "legal_holds", "panel_capacities", "patient_assignments", "patient_labels",
-    "patient_merges", "personal_relations", "policies", "provider_absences", "provider_credentials", "provider_roles",
-    "referrals", "reporting_lines",
+    "access_restrictions", "account_roles", "accounts", "api_keys", "care_team_closures", "care_team_members",
+    "care_team_patients", "coverage_arrangements", "duties", "emergency_access", "findings", "legal_holds",
+    "panel_capacities", "patient_assignments", "patient_labels", "patient_merges", "personal_relations", "policies",
+    "provider_absences", "provider_credentials", "provider_roles", "referrals", "reporting_lines", "sign_ins", "visits",
 )  # fmt: skip
 MADE_ONCE = ("audit_retirements", "emergency_approvers", "emergency_notes", "reassignments")
 """What names the entry that made it, and is never changed afterwards."""
 EDITED = ("organization_keys", "outbox")
 """What names the entry that made it, and is changed as it is used: only whether there is such an entry can be compared."""
-RESEALED = ("emergency_access", "emergency_notes", "legal_holds")
+RESEALED = ("emergency_access", "emergency_notes", "legal_holds", "visits")
 """Whose sealed words the keeper of the keys writes anew, between an entry that says it begins and one that says it is done."""
 
 MAKING: Mapping[str, str] = {
@@ -53,6 +53,10 @@ MAKING: Mapping[str, str] = {
     "legal_holds": "hold-placed",
     "personal_relations": "relation-added",
     "reporting_lines": "reporting-line-added",
+    "accounts": "account-added account-changed",
+    "account_roles": "role-given",
+    "api_keys": "api-key-made",
+    "visits": "visit-begun",
 }
 """Changes, by their codes, of which every one is recorded with a row of this table that names its entry, whatever else
 happens. Others, such as those that end something that may not have begun, may have none."""

@@ -48,6 +48,7 @@ from carecircle.errors.emergency import (
     SelfApproval,
 )
 from carecircle.errors.proof import MonthRetired
+from carecircle.errors.service import AccountTaken, RoleAlreadyHeld
 
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """What asyncpg raises. The third is none of the others' kind: a connection says so that was lost a moment ago."""
@@ -138,6 +139,21 @@ CONSTRAINTS: dict[str, type[CareCircleError]] = {
     "key_purpose_is_known": RowRefused,
     "destroyed_key_is_gone": RowRefused,
     "one_state_of_a_legal_hold_at_a_time": StaleVersion,
+    "account_is_named": InvalidRequest,
+    "account_of_a_subject_once_at_a_time": AccountTaken,
+    "one_state_of_an_account_at_a_time": StaleVersion,
+    "account_role_is_known": InvalidRequest,
+    "role_held_once_at_a_time": RoleAlreadyHeld,
+    "api_key_expires": InvalidPeriod,
+    "api_key_hash_is_whole": RowRefused,
+    "api_key_permissions_are_known": InvalidRequest,
+    "one_state_of_an_api_key_at_a_time": StaleVersion,
+    "one_state_of_a_sign_in_at_a_time": StaleVersion,
+    "visit_is_short": InvalidPeriod,
+    "visit_is_elsewhere": InvalidRequest,
+    "one_visit_at_a_time": Conflict,
+    "idempotency_key_is_short": InvalidRequest,
+    "name_index_is_known": RowRefused,
     "month_retired_once": MonthRetired,
     "month_is_its_first_day": RowRefused,
 }

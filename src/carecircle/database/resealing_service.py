@@ -35,6 +35,7 @@ FIELDS = (
     Protected("emergency_access", "second_reason", "id", "uuid", "lineage_id"),
     Protected("emergency_notes", "body", "id", "uuid", "id"),
     Protected("legal_holds", "reason", "id", "uuid", "lineage_id"),
+    Protected("visits", "reason", "id", "uuid", "lineage_id"),
 )
 # How long the last look waits, in seconds, for transactions that may have read an old envelope and be about to copy it.
 STRAGGLERS = 10.0
