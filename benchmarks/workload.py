@@ -96,7 +96,9 @@ async def _load(at: Reach) -> None:
             if not await admin.fetchval(f"select exists ({there})"):
                 await _run_script(admin, script)
         # What earlier runs recorded does not belong to this one.
-        await admin.execute("truncate carecircle.audit_events")
+        await admin.execute(
+            "truncate carecircle.audit_events, carecircle.audit_leaves, carecircle.audit_nodes, carecircle.audit_checkpoints"
+        )
         await admin.execute("checkpoint")
     finally:
         await admin.close()
