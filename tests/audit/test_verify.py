@@ -253,6 +253,13 @@ def test_a_missing_turn() -> None:
     assert codes(found(export(begin), begin)) == ["turn-missing"]
 
 
+def test_a_turn_missing_at_the_end_of_its_transaction_is_looked_for_up_to_its_last_leaf() -> None:
+    log = turns((1, 1001), (4, 1002), (2, 1002))
+    verdict = found(export(log), log)
+    assert codes(verdict) == ["turn-missing"]
+    assert first(verdict) == (1, 2)
+
+
 def test_a_turn_taken_twice() -> None:
     log = turns((1, 1001), (2, 1002), (2, 1003), (3, 1004))
     verdict = found(export(log), log)

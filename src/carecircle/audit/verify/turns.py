@@ -77,7 +77,8 @@ class Turns:
         if missing <= self.unknown - max(writer.earlier, self.excused):
             self.excused += missing
         else:
-            self.report.find("turn-missing", min(writer.index, index), index, None, writer.next, missing)
+            first, last = sorted((writer.index, index))
+            self.report.find("turn-missing", first, last, None, writer.next, missing)
         writer.next = max(writer.ahead) + 1
         writer.index, writer.unknown = max(writer.ahead.values())
         writer.ahead.clear()
