@@ -24,7 +24,8 @@ from carecircle.settings import Settings
 class CareCircle:
     """The parts of a running carecircle: the app role's engine for changes, access for questions, the keys.
 
-    `auditor` reads the audit trail of one organization at a time, for reports about it.
+    `auditor` reads the audit trail of one organization at a time, for reports about it: on the replica, where there is
+    one. Everything else is asked of the primary.
     """
 
     engine: AsyncEngine
@@ -55,7 +56,7 @@ async def assemble(
     keyring = keyring_at(settings.home)
     keyring.reload = reloading(keyring, lambda: open_connection(reach.dsn("app")))
     engine = open_engine(reach)
-    auditor = open_engine(reach, role="auditor", connections=1)
+    auditor = open_engine(reach.to_read_old_news(), role="auditor", connections=1)
     access = open_access(
         settings, reach, keyring, on_unavailable=on_unavailable, glass=GlassBreaker(engine, reach.dsn("notifier"))
     )

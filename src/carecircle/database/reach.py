@@ -9,7 +9,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -30,12 +30,16 @@ NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 @dataclass(frozen=True)
 class Reach:
-    """One database: an administrator's address (used to make roles, nothing else) and a password per role."""
+    """One database: an administrator's address (used to make roles, nothing else) and a password per role.
+
+    `replica` is a physical replica of it, where the audit trail is read and reports are made.
+    """
 
     admin: URL
     passwords: Mapping[str, str] = field(repr=False)
     bin_dir: Path | None = None
     data_dir: Path | None = None
+    replica: URL | None = None
 
     def as_role(self, role: Role) -> URL:
         """The address for one role. Raises DatabaseNotMigrated when the role was never made."""
@@ -45,6 +49,10 @@ class Reach:
                 "This database has no carecircle roles yet, or their passwords are not here; run: carecircle db upgrade."
             )
         return self.admin.set(username=f"carecircle_{role}", password=password)
+
+    def to_read_old_news(self) -> Reach:
+        """Where what may be a little old is read: the replica, or, without one, here."""
+        return self if self.replica is None else replace(self, admin=self.replica, replica=None)
 
     def dsn(self, role: Role) -> str:
         """The same as text, for asyncpg."""
@@ -63,7 +71,11 @@ def reach(settings: Settings) -> Iterator[Reach]:
     """
     passwords = role_passwords(settings.home)
     if settings.database_url is not None:
-        yield Reach(configured(settings.database_url.get_secret_value(), settings.database_tls), passwords)
+        main, replica = settings.database_url.get_secret_value(), None
+        if settings.replica_url is not None:
+            address = settings.replica_url.get_secret_value()
+            replica = configured(address, settings.database_tls, setting="CARECIRCLE_REPLICA_URL")
+        yield Reach(configured(main, settings.database_tls), passwords, replica=replica)
         return
     with EmbeddedServer.start(settings.home) as server:
         yield Reach(over_socket(make_url(server.admin_url), server), passwords, server.bin_dir, server.data_dir)
@@ -78,7 +90,9 @@ def over_socket(address: URL, server: EmbeddedServer) -> URL:
     )
 
 
-def configured(address: str, database_tls: Literal["verify", "off"] | None = None) -> URL:
+def configured(
+    address: str, database_tls: Literal["verify", "off"] | None = None, *, setting: str = "CARECIRCLE_DATABASE_URL"
+) -> URL:
     """Read an address; to another machine it says verify-full, unless it says something else or `database_tls` is off.
 
     Without `database_tls` the setting is read. Raises InvalidSetting without repeating the address: it holds a password.
@@ -87,17 +101,17 @@ def configured(address: str, database_tls: Literal["verify", "off"] | None = Non
         url = make_url(address)
     except (ArgumentError, ValueError):
         raise InvalidSetting(
-            "CARECIRCLE_DATABASE_URL: write postgresql://user:password@host:port/database, with one host and a port"
+            f"{setting}: write postgresql://user:password@host:port/database, with one host and a port"
             " in digits."
         ) from None
     if not url.drivername.startswith("postgres") or not url.database:
-        raise InvalidSetting("CARECIRCLE_DATABASE_URL: write postgresql://user:password@host:port/database.")
+        raise InvalidSetting(f"{setting}: write postgresql://user:password@host:port/database.")
     for name, given in (("host", url.host), ("port", url.port)):
         asked = url.query.get(name, "" if given is None else str(given))
         if not isinstance(asked, str) or "," in asked:
-            raise InvalidSetting(f"CARECIRCLE_DATABASE_URL: name one {name}; several are not supported.")
+            raise InvalidSetting(f"{setting}: name one {name}; several are not supported.")
         if name == "port" and asked and not (asked.isdecimal() and 0 < int(asked[:9]) <= HIGHEST_PORT):
-            raise InvalidSetting(f"CARECIRCLE_DATABASE_URL: a port is a number from 1 to {HIGHEST_PORT}.")
+            raise InvalidSetting(f"{setting}: a port is a number from 1 to {HIGHEST_PORT}.")
     return protected(url.set(drivername="postgresql"), database_tls or Settings.read().database_tls)
 
 
