@@ -144,7 +144,7 @@ async def leaves_swapped(t: Trial) -> Touched:
             " where organization_id = $1 and entry_id in ($2, $3)",
             one.id, other.id,
         )  # fmt: skip
-    return Touched(one.index, None if whole else one.id, exact=not whole)
+    return Touched(one.index, None if whole else one.id, exact=not whole, gone=whole)
 
 
 async def replaced_consistently(t: Trial) -> Touched:
@@ -205,7 +205,7 @@ async def tail_cut_and_signed_by_another(t: Trial) -> Touched:
     )  # fmt: skip
     await t.sign(t.stranger(), size, roots[size], stored=len(t.sealed))
     # Nobody signed for what lies after the last checkpoint that is left.
-    return Touched(max((one for one in t.sizes if one < size), default=0), exact=False, gone=True)
+    return Touched(max((one for one in t.sizes if one < size), default=0), exact=False, gone=True, until=size)
 
 
 async def tail_cut_below_the_checkpoint(t: Trial) -> Touched:
@@ -280,10 +280,10 @@ async def waiting_rewritten(t: Trial) -> Touched:
 
 
 async def waiting_renumbered(t: Trial) -> Touched:
-    one = t.waits(followed=True)
-    await t.run(f"update {E} set writer_turn = writer_turn + $3 where organization_id = $1 and id = $2",
-                one.id, t.chance.choice((-1, 1, 7)))  # fmt: skip
-    return Touched(one.index, one.id, exact=False, gone=True)
+    one, step = t.waits(followed=True), t.chance.choice((-1, 1, 7))
+    await t.run(f"update {E} set writer_turn = writer_turn + $3 where organization_id = $1 and id = $2", one.id, step)
+    same = (other.id for other in t.waiting if (other.writer, other.turn) == (one.writer, one.turn + step))
+    return Touched(one.index, one.id, exact=False, gone=True, twin=next(same, None))
 
 
 async def inserted(t: Trial, kind: str, mark: str) -> Touched:

@@ -50,6 +50,10 @@ class Touched:
     """Whether the entry is not there any more: it was taken away between the leaf before `first` and that one."""
     quiet: bool = False
     """Whether nothing but a witness can tell."""
+    until: int | None = None
+    """Where the first bad entry may stand at the latest, when nobody can say of any from `first` on that it is good."""
+    twin: UUID | None = None
+    """An entry that now says the same as the one touched, so that nobody can tell which of the two was."""
 
 
 @dataclass

@@ -241,8 +241,9 @@ def judge(kind: str, touched: Touched, found: Found, tally: Tally) -> None:
     else:
         where = bad.where if bad is not None else None
         named = where is not None and touched.entry is not None and where.entry == to_text(touched.entry)
+        twin = where is not None and touched.twin is not None and where.entry == to_text(touched.twin)
         exactly = named or (where is not None and where.first == where.last == touched.first)
-        within = exactly or _around(where, touched)
+        within = exactly or twin or _around(where, touched)
     tally.exactly[kind] += exactly
     tally.within[kind] += within and not exactly
     if not (exactly if touched.exact else within):
@@ -252,7 +253,8 @@ def judge(kind: str, touched: Touched, found: Found, tally: Tally) -> None:
 def _around(where: Where | None, touched: Touched) -> bool:
     if where is None or where.first is None or where.last is None or touched.first is None:
         return False
-    return where.first <= touched.first <= where.last + touched.gone
+    latest = touched.first if touched.until is None else touched.until
+    return where.first <= latest and touched.first <= where.last + touched.gone
 
 
 def _as_a_process(trail: Trail, there: Reach, settings: Settings, kind: str) -> list[str]:

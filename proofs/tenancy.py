@@ -29,10 +29,11 @@ from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 import asyncpg
+from httpx import AsyncClient
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from carecircle import Settings, assemble
+from carecircle import Settings, assemble, to_text
 from carecircle.database import migrate
 from carecircle.database.embedded import temporary_server
 from carecircle.database.reach import ROLES, Reach, Role, dsn, role_passwords
@@ -42,7 +43,9 @@ from proofs.tenancy_attempts import TARGETS, Attempt, attempts
 from proofs.tenancy_pool import leaks_of_one_pool
 from proofs.tenancy_rewrites import rewrites, worked
 from proofs.tenancy_roles import looks_of_roles
+from proofs.tenancy_routes import ask_all, bearers, serving
 from proofs.tenancy_tenants import Tenants, make_tenants, tables
+from proofs.tenancy_timing import compare
 
 # How many of a role's attempts must succeed once the wall is down, or the proof sees nothing.
 CONTROL_AT_LEAST = 10
@@ -214,7 +217,51 @@ def main() -> int:
         return prove(Settings(home=home, database_url=None), at)
 
 
-def prove(settings: Settings, at: Reach) -> int:
+async def timed(settings: Settings, at: Reach, tenants: Tenants, samples: int) -> list[str]:
+    """What the times of answers tell apart and must not; and the control, where it cannot be told and must."""
+    broken = []
+    async with serving(settings, at) as client:
+        *_, (_, headers) = bearers(settings, tenants.own, tenants.own_provider)
+        client.headers.update(headers)
+        foreign = {name: to_text(UUID(tenants.real[name])) for name in ("patient", "provider", "fact")}
+        own = to_text(tenants.own_provider)
+
+        async def decide(asking: AsyncClient, patient: str) -> None:
+            body = {
+                "subject": {"type": "user", "id": own}, "action": {"name": "read"},
+                "resource": {"type": "patient", "id": patient},
+            }  # fmt: skip
+            await asking.post("/access/v1/evaluation", json=body)
+
+        async def read_patient(asking: AsyncClient, patient: str) -> None:
+            await asking.get(f"/v1/patients/{patient}")
+
+        async def read_provider(asking: AsyncClient, provider: str) -> None:
+            await asking.get(f"/v1/providers/{provider}")
+
+        async def read_assignment(asking: AsyncClient, assignment: str) -> None:
+            await asking.get(f"/v1/assignments/{assignment}")
+
+        for what, ask, real in (
+            ("a decision about a patient", decide, foreign["patient"]),
+            ("reading a patient", read_patient, foreign["patient"]),
+            ("reading a provider", read_provider, foreign["provider"]),
+            ("reading an assignment", read_assignment, foreign["fact"]),
+        ):
+            found = await compare(client, what, ask, real, samples)
+            if not found.alike:  # one in a hundred pairs of like samples differs by chance
+                found = await compare(client, what, ask, real, samples, seed=2)
+            print(f"absent and the other's, {found}", flush=True)
+            if not found.alike:
+                broken.append(f"the time of {what} tells an id of the other from nobody's: {found}")
+        control = await compare(client, "reading a provider of one's own", read_provider, own, max(samples // 5, 400))
+        print(f"control: {control}", flush=True)
+        if control.alike:
+            broken.append("control: the time of reading one's own is not told from nobody's either")
+    return broken
+
+
+def prove(settings: Settings, at: Reach, samples: int = 10_000) -> int:
     """Everything, with the figure on the last line. 0 when no row of the other tenant was seen and no fact rewritten."""
     tenants, names = asyncio.run(prepare(settings, at))
     broken: list[str] = []
@@ -234,6 +281,17 @@ def prove(settings: Settings, at: Reach) -> int:
     edits = asyncio.run(rewrites(at, tenants.own))
     rewritten = asyncio.run(worked(at, SEATS, tenants.own, edits))
     broken += rewritten
+    matrix = asyncio.run(ask_all(settings, at, tenants))
+    print(
+        f"{matrix.operations} operations over HTTP x {matrix.roles} roles x ids of the other: {matrix.requests:,} requests,"
+        f" {len(matrix.rows)} showed a row, {len(matrix.oracles)} told an id apart; control: the other itself sees its rows"
+        f" {matrix.control} times",
+        flush=True,
+    )
+    broken += [f"a row of the other: {one}" for one in matrix.rows] + [f"an oracle: {one}" for one in matrix.oracles]
+    if matrix.control < CONTROL_AT_LEAST:
+        broken.append("control: the other organization does not see its own rows either")
+    broken += asyncio.run(timed(settings, at, tenants, samples))
     seen_without = 0
     with without_the_wall(at, names) as there:
         for role in ROLES:
