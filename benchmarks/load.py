@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -38,6 +39,12 @@ class Figures:
     p99_us: float
     errors: int
     generator: str
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
 
 
 def load(port: int, path: str, asked: list[tuple[str, bytes]], *, connections: int, seconds: float) -> Figures:

@@ -20,6 +20,10 @@ ACTIONS = ("read", "write", "order", "share")
 """What every organization knows; a policy adds its own."""
 ACTION_CODE = re.compile(r"[a-z][a-z0-9_.:-]{0,31}")
 """What an action looks like: a decision about anything else is recorded as about `unreadable-action`."""
+SUBJECT_TYPES = ("user", "provider")
+"""What everybody may call a provider who asks by AuthZEN; a policy adds its own words."""
+RESOURCE_TYPES = ("patient",)
+_MOST_TYPES = 32
 _MAIL = re.compile(r"[^\s@<>()\[\],;:\\\"]{1,64}@[^\s@<>()\[\],;:\\\"]{1,189}")
 RANGES = {
     "coverage_grace_minutes": (0, 240), "largest_team": (1, 10_000), "longest_specialist_days": (1, 3650),
@@ -94,6 +98,12 @@ class Policy:
     """Where the privacy office is told when nobody of it is on duty."""
     audit_retention_years: int = 6
     """How many years after its month's end an entry of the audit trail is kept at least; no policy may say fewer than six."""
+    family_rule: bool = False
+    """Whether surnames are indexed under a key, so that who may be of a provider's family can be looked for."""
+    authzen_resource_types: Mapping[str, str] = field(default_factory=dict)
+    """What AuthZEN clients call a patient beside `patient`, and the system of the identifiers they use with that word."""
+    authzen_subject_types: Mapping[str, str] = field(default_factory=dict)
+    """What they call a provider beside `user` and `provider`, in the same way; an empty system is that of bare identifiers."""
 
     def emergency_mode_for(self, sensitive: Iterable[str]) -> EmergencyMode:
         """How emergency access opens to a patient with these labels (or `family`): the strictest that is said for any."""
@@ -108,7 +118,9 @@ def is_mail_address(text: str) -> bool:
 
 def problems_of(policy: Policy) -> list[str]:
     """Everything that a policy of the right shape must not say, as one sentence each; nothing when it is a good one."""
-    return [*_numbers(policy), *_actions(policy), *_credentials(policy), *_roles(policy), *_emergency(policy)]
+    return [
+        *_numbers(policy), *_actions(policy), *_credentials(policy), *_roles(policy), *_emergency(policy), *_types(policy),
+    ]  # fmt: skip
 
 
 def _numbers(policy: Policy) -> Iterator[str]:
@@ -170,6 +182,22 @@ def _emergency(policy: Policy) -> Iterator[str]:
         yield "emergency_acknowledge_minutes: it is no longer than emergency_decide_minutes."
     if policy.privacy_office_email and not is_mail_address(policy.privacy_office_email):
         yield "privacy_office_email: this is not an e-mail address."
+
+
+def _types(policy: Policy) -> Iterator[str]:
+    for key, named, ours in (
+        ("authzen_resource_types", policy.authzen_resource_types, RESOURCE_TYPES),
+        ("authzen_subject_types", policy.authzen_subject_types, SUBJECT_TYPES),
+    ):
+        if len(named) > _MOST_TYPES:
+            yield f"{key}: it names at most {_MOST_TYPES}."
+        for name, system in named.items():
+            if name in ours:
+                yield f"{key}: {name!r} is known everywhere; choose another word."
+            if not name.isprintable() or name != name.strip() or not 1 <= len(name) <= 64:
+                yield f"{key}: a type is 1 to 64 printable characters, without spaces around them."
+            if not system.isprintable() or system != system.strip() or "|" in system or len(system) > 256:
+                yield f"{key}: the system of {name!r} is at most 256 printable characters without |, or empty."
 
 
 def _in(lists: Mapping[str, Iterable[str]]) -> Iterator[str]:

@@ -26,6 +26,9 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         default=None, description="A PostgreSQL 15+ of your own; without it an embedded one is started."
     )
+    replica_url: SecretStr | None = Field(
+        default=None, description="A physical replica of that database, for reading the audit trail and for reports."
+    )
     database_tls: Literal["verify", "off"] = Field(
         default="verify",
         description="Whether a database on another machine must prove itself; off accepts an unprotected connection.",
@@ -42,6 +45,35 @@ class Settings(BaseSettings):
     batch: int = Field(default=128, ge=1, le=1024, description="Questions one deciding statement answers at most.")
     decision_timeout: float = Field(
         default=5.0, gt=0, le=60, description="Seconds a decision may take before nobody gets an answer."
+    )
+    most_waiting: int = Field(
+        default=4096, ge=1, le=1_000_000, description="Questions that may wait for their turn over HTTP, per process."
+    )
+    longest_wait: float = Field(
+        default=1.0,
+        gt=0,
+        le=60,
+        description="Seconds a question may be expected to wait; beyond it is told to come back.",
+    )
+    most_connections: int = Field(
+        default=20_000, ge=1, le=1_000_000, description="Connections open at a time, per process."
+    )
+    keep_alive: float = Field(default=75.0, gt=0, le=3600, description="Seconds a connection may be idle.")
+    slowest_request: float = Field(
+        default=20.0, gt=0, le=600, description="Seconds a request may take to arrive, from its first byte to its last."
+    )
+    drain_notice: float = Field(
+        default=0.0, ge=0, le=300, description="Seconds for which a server that stops says so at /readyz, serving on."
+    )
+    drain: float = Field(
+        default=20.0,
+        gt=0,
+        le=300,
+        description="Seconds a server that stops has, after that, to answer what it was asked.",
+    )
+    oidc: str | None = Field(
+        default=None,
+        description="The identity providers whose tokens are believed: a JSON list; docs/how-to/sign-in-with-oidc.md.",
     )
     # What sending needs is read where it is sent (notices/): a mistake in it must not keep anybody from an answer.
     smtp_url: SecretStr | None = Field(

@@ -44,7 +44,7 @@ class Route:
     @property
     def template(self) -> str:
         """The path as OpenAPI lists it, with the parameters' names left out."""
-        return f"{self.method} " + re.sub(r"\{\w+\}", "{}", self.path.partition("?")[0])
+        return f"{self.method} " + re.sub(r"\{\w+\}|(?<=/)\d+$", "{}", self.path.partition("?")[0])
 
     @property
     def names_somebody(self) -> bool:
@@ -171,6 +171,37 @@ ROUTES = (
     ),
     _read("/v1/personal-relations?patient={ines}", changes=True, entry="relations-read"),
     Route("DELETE", "/v1/personal-relations?patient={ines}&provider={dana}", entry="relation-ended"),
+    Route("POST", "/v1/patients", {"identifiers": ["urn:mrn|nova"], "name": "Nova"}, 201, entry="patient-registered"),
+    Route("POST", "/v1/patients/look-up", {"identifier": "urn:mrn|ines"}, changes=False, entry="patient-looked-up"),
+    _read("/v1/patients/{ines}", entry="patient-read"),
+    _read("/v1/patients/{ines}/circle?limit=5", entry="listed"),
+    Route("POST", "/v1/patients/{ines}/primary-provider?provider_id={brown}", entry="primary-assigned"),
+    _read("/v1/patients/{ines}/primary-provider", entry="primary-read"),
+    Route(
+        "POST", "/v1/assignments", {"assignment_type": "consulting", "patient": "{ines}", "provider": "{chen}"}, 201,
+        entry="assignment-added", gives="assignment",
+    ),
+    _read("/v1/assignments/{assignment}", entry="assignment-read"),
+    Route("PATCH", "/v1/assignments/{assignment}", {"ends_at": SOON}, entry="assignment-corrected"),
+    _read("/v1/patients/{ines}/assignments?limit=5", entry="assignments-read"),
+    _read("/v1/labels?patient={ines}", changes=True, entry="labels-read"),
+    Route("POST", "/v1/providers", {"identifiers": ["staff|nova"]}, 201, entry="provider-registered"),
+    Route("POST", "/v1/providers/look-up", {"identifier": "staff|dana"}, changes=False),
+    _read("/v1/providers?limit=2"),
+    _read("/v1/providers/{dana}"),
+    Route("POST", "/v1/providers/{dana}/roles", {"role_code": "nurse"}, 201, entry="provider-role-added", gives="role"),
+    _read("/v1/providers/{dana}/roles"),
+    Route("DELETE", "/v1/providers/{dana}/roles/{role}", entry="provider-role-ended"),
+    _read("/v1/organization"),
+    _read("/v1/units"),
+    _read("/v1/specialties"),
+    _read("/v1/policy/versions/1"),
+    Route("POST", "/v1/policy/validation", {"document": {"largest_team": 40}}, changes=False),
+    Route("POST", "/v1/check", {"provider": "{chen}", "patient": "{ines}"}, changes=False, entry="allowed"),
+    Route("POST", "/v1/check-many", {"provider": "{chen}", "patients": ["{twin}"]}, changes=False, entry="no-relationship"),
+    Route("POST", "/v1/explain", {"provider": "{chen}", "patient": "{twin}"}, changes=False, entry="no-relationship"),
+    Route("POST", "/v1/list-patients", {"provider": "{chen}"}, changes=False, entry="listed"),
+    Route("POST", "/v1/list-providers", {"patient": "{ines}"}, changes=False, entry="listed"),
 )  # fmt: skip
 
 # What is done by a person as themselves, or told to them; test_break_glass.py and test_live.py go through it.
@@ -185,6 +216,33 @@ BY_PERSONS = frozenset(
 
 # What only tokens that may audit read; test_audit_routes.py goes through it.
 BY_AUDITORS = frozenset(f"GET /v1/audit/{what}" for what in ("entries", "entries/{}", "entries/{}/proof", "checkpoint"))
+
+# What only tokens that may administer do; test_people_routes.py goes through it.
+BY_ADMINISTRATORS = frozenset({"POST /v1/units", "POST /v1/specialties"})
+
+# So are these, with ids by name; test_account_routes.py goes through them.
+_ACCOUNT = "/v1/accounts/{account}"
+ADMINISTERED = (
+    Route("GET", "/v1/accounts"),
+    Route("POST", "/v1/accounts", {"issuer": "https://i.example", "subject": "c"}, 201),
+    Route("GET", _ACCOUNT),
+    Route("PATCH", _ACCOUNT, {"label": "x"}),
+    Route("GET", f"{_ACCOUNT}/roles"),
+    Route("POST", f"{_ACCOUNT}/roles", {"role": "auditor"}, 201),
+    Route("DELETE", f"{_ACCOUNT}/roles/{{role}}"),
+    Route("DELETE", _ACCOUNT),
+    Route("GET", "/v1/api-keys"),
+    Route("POST", "/v1/api-keys", {"name": "x", "may": ["read"]}, 201),
+    Route("POST", "/v1/api-keys/{key}/rotate", {}, 201),
+    Route("DELETE", "/v1/api-keys/{key}"),
+    Route("GET", "/v1/sign-ins"),
+    Route("DELETE", "/v1/sign-ins?account={account}"),
+    Route("DELETE", "/v1/sign-ins/{sign_in}"),
+    Route("GET", "/v1/visits"),
+    Route("POST", "/v1/visits", {"organization": "north", "reason": "Restoring the ward list"}, 201),
+    Route("DELETE", "/v1/visits/{visit}"),
+)
+BY_ADMINISTRATORS |= {"GET /v1/roles", *(route.template for route in ADMINISTERED)}
 
 PEOPLE = ("adams", "brown", "chen", "dana")
 PATIENTS = ("ines", "twin")

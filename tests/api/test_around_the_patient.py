@@ -44,11 +44,11 @@ def test_a_team_is_read_page_by_page_and_closed(in_hospital: Run) -> None:
         for identifier in patients:
             await clinic.hospital.patient(identifier)
             await clinic.json("POST", f"{path}/patients", {"patient": identifier}, 201)
-        pages, address = [], f"{path}/patients?limit=2"
-        while address:
-            page = await clinic.json("GET", address)
+        pages, cursor = [], ""
+        while cursor is not None:
+            page = await clinic.json("GET", f"{path}/patients?limit=2{cursor and f'&after={cursor}'}")
             pages.append([one["patient_id"] for one in page["patients"]])
-            address = page["next"]
+            cursor = page["next"]
         assert [len(page) for page in pages] == [2, 2, 1]
         assert len({one for page in pages for one in page}) == 5
         assert (await clinic.json("GET", f"{path}/patients?limit=5"))["next"] is None

@@ -20,9 +20,9 @@ import uvicorn
 from carecircle import Actor, to_text
 from carecircle.api import stream
 from carecircle.api.app import Service
+from carecircle.api.caller import Caller
 from carecircle.api.cork import CorkedProtocol
 from carecircle.api.live import STREAMS_EACH, Live, open_live
-from carecircle.api.tokens import Caller
 from carecircle.database.reach import dsn
 from carecircle.directory.duty_service import end_duty
 from carecircle.errors import DatabaseUnavailable

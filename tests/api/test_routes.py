@@ -8,7 +8,17 @@ from typing import Any
 
 from carecircle import to_text
 from carecircle.identifiers import new_id
-from tests.api.clinic import BY_AUDITORS, BY_PERSONS, ROUTES, bearer, made_up, open_clinic, open_neighbour
+from tests.api.clinic import (
+    BY_ADMINISTRATORS,
+    BY_AUDITORS,
+    BY_PERSONS,
+    ROUTES,
+    bearer,
+    made_up,
+    open_clinic,
+    open_neighbour,
+)
+from tests.api.permitted import TEMPLATES
 from tests.conftest import Hospital
 
 Run = Callable[[Callable[[Hospital], Any]], Any]
@@ -24,7 +34,7 @@ def test_the_list_of_routes_is_whole(in_hospital: Run) -> None:
             if path.startswith("/v1/")
             for method in operations
         }
-        assert known == {route.template for route in ROUTES} | BY_PERSONS | BY_AUDITORS
+        assert known == {route.template for route in ROUTES} | BY_PERSONS | BY_AUDITORS | TEMPLATES | BY_ADMINISTRATORS
 
     in_hospital(body)
 

@@ -14,7 +14,8 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 
 from carecircle import Actor
-from carecircle.api.tokens import ALGORITHM, ASK, AUDIENCE, ISSUER, Gate, mint
+from carecircle.api.caller import ASK
+from carecircle.api.tokens import ALGORITHM, AUDIENCE, ISSUER, Gate, mint
 from carecircle.cli.main import run
 from carecircle.database.crypto import Keyring
 from carecircle.database.embedded import EmbeddedServer

@@ -69,6 +69,11 @@ FORBIDDEN = tuple(
         (r"\bTO" + r"DO\b|\bFIX" + r"ME\b|\bXX" + r"X\b", 0),
     )
 )
+# Shipped byte for byte as somebody else published it; a test compares its digest.
+PUBLISHED_BY_OTHERS = {
+    Path("src/carecircle/api/static/swagger-ui") / name
+    for name in ("swagger-ui-bundle.js", "swagger-ui-bundle.js.LICENSE.txt", "swagger-ui.css", "LICENSE", "NOTICE")
+}
 UNREAD = {".lock", ".png", ".ico", ".woff2", ".gz"}
 
 
@@ -132,7 +137,7 @@ def badly_named(files: Iterable[Path]) -> Iterator[str]:
 def forbidden_words(files: Iterable[Path], root: Path = ROOT) -> Iterator[str]:
     """Words that have no place in the tree, with file and line."""
     for path in files:
-        if path.suffix in UNREAD:
+        if path.suffix in UNREAD or path in PUBLISHED_BY_OTHERS:
             continue
         try:
             lines = (root / path).read_text().splitlines()

@@ -38,7 +38,8 @@ def test_findings_say_what_to_do_until_all_is_well(carecircle: Command, own: str
     assert before.code == 11
     assert states(before) == {
         "database": {"ok"}, "roles": {"ok"}, "break glass": {"fail"}, "duties": {"fail"}, "outbox": {"ok"},
-        "reviews": {"ok"}, "mail": {"warn"}, "webhook": {"warn"}, "months": {"ok"}, "sealing": {"ok"}, "tls": {"ok"},
+        "reviews": {"ok"}, "mail": {"warn"}, "webhook": {"warn"}, "months": {"ok"}, "holds": {"ok"}, "keys": {"ok"},
+        "sealing": {"ok"}, "tls": {"ok"},
         "volume": {"ok"}, "witness": {"ok"},
     }  # fmt: skip
     [nobody] = checks(before)["break glass"]

@@ -64,6 +64,9 @@ FULL = {
     "emergency_opened_by_unit_an_hour": 9,
     "privacy_office_email": "privacy@hospital.example",
     "audit_retention_years": 10,
+    "family_rule": True,
+    "authzen_resource_types": {"record": "", "chart": "urn:mrn"},
+    "authzen_subject_types": {"clinician": "urn:staff"},
 }
 
 
@@ -138,6 +141,15 @@ def test_a_document_says_all_of_a_policy() -> None:
         ({"emergency_reasons": ["Life threat"]}, "'Life threat'"),
         ({"emergency_reasons": [""]}, "emergency_reasons"),
         ({"emergency_demands": ["password"]}, "'password'"),
+        ({"authzen_resource_types": {"patient": "urn:mrn"}}, "'patient' is known everywhere"),
+        ({"authzen_subject_types": {"user": ""}}, "'user' is known everywhere"),
+        ({"authzen_subject_types": {"provider": ""}}, "'provider' is known everywhere"),
+        ({"authzen_subject_types": {"": ""}}, "authzen_subject_types: a type is"),
+        ({"authzen_resource_types": {" record": ""}}, "authzen_resource_types: a type is"),
+        ({"authzen_resource_types": {"record": "urn|mrn"}}, "the system of 'record'"),
+        ({"authzen_resource_types": {"record": None}}, "authzen_resource_types"),
+        ({"authzen_resource_types": ["record"]}, "authzen_resource_types"),
+        ({"authzen_resource_types": {f"t{number}": "" for number in range(33)}}, "at most 32"),
         ({"emergency_acknowledge_minutes": 6}, "emergency_acknowledge_minutes"),
         ({"emergency_decide_minutes": 1}, "emergency_acknowledge_minutes"),
         *(({"privacy_office_email": wrong}, "privacy_office_email") for wrong in ("privacy", "a@b@c", "a,b@c", 7)),

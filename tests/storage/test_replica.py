@@ -43,7 +43,9 @@ def with_replica(server: EmbeddedServer, migrated: Reach) -> Iterator[Reach]:
         base = [str(server.bin_dir / "pg_basebackup"), "-d", server.admin_url, "-D", str(data), "-R", "-c", "fast"]
         done = account.run(*base)
         assert done.returncode == 0, done.stderr
-        options = f"-p {port} -k {data} -c recovery_min_apply_delay=500 -c hot_standby_feedback=on -c max_connections=200"
+        options = (
+            f"-p {port} -k {data} -c recovery_min_apply_delay=500 -c hot_standby_feedback=on -c max_connections=200"
+        )
         begun = account.run(pg_ctl, "-D", str(data), "-l", str(data / "log"), "-w", "-o", options, "start")
         assert begun.returncode == 0, begun.stderr
         yield replace(migrated, replica=make_url(server.admin_url).set(port=port))

@@ -143,9 +143,7 @@ class Batcher:
 class _Lane:
     """One connection; idle, or on its way with a batch."""
 
-    def __init__(
-        self, queue: Queue, pace: Pace, connect: Connect, keyring: Keyring, most: int, timeout: float
-    ) -> None:
+    def __init__(self, queue: Queue, pace: Pace, connect: Connect, keyring: Keyring, most: int, timeout: float) -> None:
         self._queue = queue
         self._pace = pace
         self._connect = connect

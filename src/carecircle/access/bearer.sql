@@ -1,7 +1,8 @@
 -- What each bearer may now: whether its key, sign-in, account and visit hold, and what key or roles permit.
 select b.number, b.organization_id, b.permission, b.asking_roles, b.key_id, b.account_id, b.visit_id, k.may, k.actions, a.roles,
        a.provider_id,
-       (b.key_id is null or k.may is not null) and (b.sign_in_id is null or s.live is not null)
+       (b.visit_id is not null or b.home_id = b.organization_id)
+         and (b.key_id is null or k.may is not null) and (b.sign_in_id is null or s.live is not null)
          and (b.account_id is null or a.live is not null) and (b.visit_id is null or v.live is not null) as live
 from {bearers}
 left join lateral (

@@ -11,22 +11,30 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from carecircle.access.bearer import Standing
+from carecircle.api import docs_page
+from carecircle.api.at_once import AtOnce, heads
+from carecircle.api.authzen import is_authzen, serve
+from carecircle.api.caller import Caller
 from carecircle.api.evaluation import evaluate
+from carecircle.api.gate import Entrance, open_entrance
+from carecircle.api.hot import TakesAtOnce
+from carecircle.api.idempotency import once_of, withheld
 from carecircle.api.live import Live, open_live
 from carecircle.api.openapi import describe
 from carecircle.api.problems import headers_of, problem
-from carecircle.api.sign_ins import SignIns
-from carecircle.api.tokens import Caller, Gate
+from carecircle.api.tally import Tally
 from carecircle.api.traffic import Answered, address_of, label_of
 from carecircle.api.v1.all_routes import answer, mount
 from carecircle.api.v1.door import Door
+from carecircle.api.v1.etag import unless_known
 from carecircle.audit import metrics as changes
 from carecircle.bootstrap import CareCircle, assemble
 from carecircle.database.reach import Reach, reach
 from carecircle.database.session import require_ready
-from carecircle.errors import CareCircleError, InvalidRequest, NotFound, Unauthenticated
+from carecircle.errors import AccessUnavailable, CareCircleError, InvalidRequest, NotFound, Unauthenticated
 from carecircle.logs import where_of
 from carecircle.settings import Settings
 
@@ -36,7 +44,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 EVALUATION = "/access/v1/evaluation"
 ROUTES = "/v1/"
-OPEN_ROUTES = frozenset({"/healthz", "/readyz"})
+HEALTH = frozenset({"/healthz", "/readyz"})
+OPEN_ROUTES = HEALTH | docs_page.OPEN | docs_page.OPEN_FILES
 LARGEST_BODY = 65536
 JSON = b"application/json"
 PROBLEM = b"application/problem+json"
@@ -45,29 +54,25 @@ log = structlog.get_logger("carecircle.api")
 
 
 class Service:
-    """The ASGI application. Parts are put together when the server starts and let go when it stops."""
+    """The ASGI application. Parts are put together when the server starts and let go when it stops.
+
+    `hot_route` and `at_once` are for a server that answers questions below ASGI (api/hot.py); `draining` is set by one that
+    is about to stop.
+    """
+
+    hot_route = EVALUATION.encode()
+    at_once: TakesAtOnce
 
     def __init__(self, settings: Settings, at: Reach | None = None) -> None:
         self._settings = settings
         self._given = at
         self._circle: CareCircle
-        self._gate: Gate
+        self._entrance: Entrance
         self._live: Live
-        self._sign_ins: SignIns
         self.registry = CollectorRegistry()
         self.registry.register(changes.REGISTRY)
-        self._decisions = Counter(
-            "carecircle_decisions", "Decisions answered over HTTP.", ["answer"], registry=self.registry
-        )
-        self._seconds = Histogram(
-            "carecircle_evaluation_seconds",
-            "Time from a question's arrival to its recorded answer.",
-            buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5),
-            registry=self.registry,
-        )
-        self._allowed, self._denied, self._failed = (
-            self._decisions.labels(answer) for answer in ("allowed", "denied", "failed")
-        )
+        self._tally = Tally(self.registry)
+        self.draining = False
         self.pages = self._make_pages()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,17 +84,18 @@ class Service:
         path: str = scope["path"]
         address = address_of(scope)
         answered = send = Answered(send)
+        if is_authzen(path, scope["method"]):
+            await self._authzen(scope, receive, answered)
+            return
         try:
             if path == EVALUATION and scope["method"] == "POST":
                 body = await self._evaluation(headers, receive, request_id, address)
                 await _answer(send, 200, body, JSON, request_id)
                 return
             if path not in OPEN_ROUTES:
-                caller = await self._admitted(headers, address)
+                caller, standing = await self._entrance.enter(headers, address)
                 if path.startswith(ROUTES):
-                    scope["carecircle.door"] = Door(self._circle, self._live, caller.at(address))
-                    receive = _once(await _json(headers, receive), receive)
-                    send = _told(send, request_id)
+                    receive, send = await self._to_a_route(scope, headers, caller.at(address), standing, receive, send)
         except _HungUpError:
             return
         except CareCircleError as error:
@@ -102,39 +108,64 @@ class Service:
         except Exception as error:  # noqa: BLE001  it has been answered already, and must not reach a log as it is
             # The caller has been told. Where it went wrong may be logged; what the error says may be about a patient.
             log.error("request failed", kind=type(error).__name__, where=where_of(error.__traceback__))  # noqa: TRY400  the same
-        answered.tell(scope, quietly=path in OPEN_ROUTES)
+        finally:
+            if (door := scope.get("carecircle.door")) is not None and door.once is not None:
+                await door.once.undo()
+        answered.tell(scope, quietly=path in HEALTH)
 
-    async def _admitted(self, headers: dict[bytes, bytes], address: str | None) -> Caller:
-        """Who sent this, their sign-in on record. Raises Unauthenticated, DatabaseUnavailable and its kin."""
-        try:
-            caller = self._gate.admit(headers.get(b"authorization"))
-        except Unauthenticated as error:
-            await self._sign_ins.refuse(error, address)
-            raise
-        if not self._sign_ins.knows(caller):
-            await self._sign_ins.note(caller, address)
-        return caller
+    async def _authzen(self, scope: Scope, receive: Receive, send: Answered) -> None:
+        many = await serve(scope, receive, send, self._circle, self._entered)
+        if many is not None:
+            self._tally.allowed += many.allowed
+            self._tally.denied += many.denied
+        send.tell(scope)
+
+    async def _to_a_route(
+        self,
+        scope: Scope,
+        headers: dict[bytes, bytes],
+        caller: Caller,
+        standing: Standing,
+        receive: Receive,
+        send: Send,
+    ) -> tuple[Receive, Send]:
+        """Put the door into the scope of a request under /v1. Raises InvalidRequest for what is sent wrongly."""
+        body = await _json(headers, receive)
+        once = once_of(self._circle.keyring, caller, scope, headers, body)
+        scope["carecircle.door"] = door = Door(self._circle, self._live, caller, once, standing)
+        send = _told(send, label_of(headers))
+        if once is not None:
+            send = withheld(send, door.settle)
+        elif scope["method"] == "GET" and (known := headers.get(b"if-none-match")):
+            send = unless_known(send, known)
+        return _once(body, receive), send
+
+    async def _entered(self, headers: dict[bytes, bytes], address: str | None) -> Caller:
+        """Who sent this. Raises what Entrance.enter does."""
+        return (await self._entrance.enter(headers, address))[0]
 
     async def _evaluation(
         self, headers: dict[bytes, bytes], receive: Receive, request_id: bytes | None, address: str | None
     ) -> bytes:
         started = perf_counter()
-        caller = await self._admitted(headers, address)
+        caller = await self._entrance.admit(headers, address)
         if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != JSON:
             raise InvalidRequest("Send the question as Content-Type: application/json.")
         asked = await _body(receive)
         try:
-            answer = await evaluate(
-                self._circle.access, caller, asked, request_id.decode("latin-1") if request_id else None, address
-            )
+            label, access = request_id.decode("latin-1") if request_id else None, self._circle.access
+            try:
+                answer = await evaluate(access, caller, asked, label, address)
+            except Unauthenticated as error:
+                caller = await self._entrance.again(error, headers, address)
+                answer = await evaluate(access, caller, asked, label, address)
         except InvalidRequest:
             raise
         except CareCircleError as error:
-            self._failed.inc()
-            log.warning("evaluation failed", code=error.code)
+            if self._tally.unanswered(error):
+                log.warning("evaluation failed", code=error.code)
             raise
-        (self._allowed if answer.startswith(b'{"decision":true') else self._denied).inc()
-        self._seconds.observe(perf_counter() - started)
+        self._tally.answered(answer.startswith(b'{"decision":true'), perf_counter() - started)
         return answer
 
     def _make_pages(self) -> FastAPI:
@@ -164,7 +195,7 @@ class Service:
         @pages.get("/readyz")
         async def readyz() -> Response:
             try:
-                await require_ready(self._circle.engine)
+                await self._require_ready()
             except CareCircleError as error:
                 return answer(error)
             return Response(b'{"status":"ready"}', media_type="application/json")
@@ -173,16 +204,15 @@ class Service:
         async def metrics() -> Response:
             return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)
 
-        @pages.get(EVALUATION, include_in_schema=False)
-        async def evaluation_is_asked() -> Response:
-            return Response(status_code=405, headers={"allow": "POST"})
-
-        @pages.get("/openapi.json")
-        async def openapi() -> dict[str, Any]:
-            return describe(pages)
-
+        docs_page.add_docs(pages, lambda: describe(pages))
         mount(pages)
         return pages
+
+    async def _require_ready(self) -> None:
+        """Raises AccessUnavailable: nothing should be asked here now."""
+        if self.draining:
+            raise AccessUnavailable("This process is draining: it is about to stop; ask another one.")
+        await require_ready(self._circle.engine)
 
     @asynccontextmanager
     async def _run(self, _: FastAPI) -> AsyncIterator[None]:
@@ -196,9 +226,14 @@ class Service:
 
     @asynccontextmanager
     async def _open(self, at: Reach) -> AsyncIterator[None]:
-        async with assemble(self._settings, at) as circle, open_live(lambda: circle.reach.dsn("notifier")) as live:
-            self._circle, self._gate, self._live = circle, Gate(circle.keyring), live
-            self._sign_ins = SignIns(circle.engine)
+        async with (
+            assemble(self._settings, at) as circle,
+            open_entrance(circle) as entrance,
+            open_live(lambda: circle.reach.dsn("notifier")) as live,
+        ):
+            self._circle, self._entrance, self._live = circle, entrance, live
+            circle.access.bound(most_waiting=self._settings.most_waiting, longest_wait=self._settings.longest_wait)
+            self.at_once = AtOnce(circle.access, entrance, self._tally).take
             yield
 
 
@@ -257,9 +292,5 @@ async def _answer(
     request_id: bytes | None,
     more: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
-    headers += [(name.encode(), said.encode()) for name, said in more.items()]
-    if request_id is not None:
-        headers.append((b"x-request-id", request_id))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": heads(kind, len(body), request_id, more)})
     await send({"type": "http.response.body", "body": body})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from carecircle.access.bearer import Standing
@@ -28,6 +29,7 @@ class Caller:
     Everybody may ask; what a token permits beyond that, `change` or `audit`, is named in it. `signed_in_at` is when the
     person behind it last signed in, in UTC; None where the token does not say. `token` tells this token from others and
     lets nobody in. `bearer` is what must hold in the database at each request; `provider_id` the person, where it is one.
+    `lasts` is how many seconds the session behind the token may go on with other tokens; None where it ends with this one.
     """
 
     organization_id: OrganizationId
@@ -38,10 +40,29 @@ class Caller:
     token: str = ""
     bearer: Bearer | None = None
     provider_id: ProviderId | None = None
+    lasts: float | None = None
 
     def at(self, address: str | None) -> Caller:
         """The same caller, whose actor has this network address."""
         return replace(self, actor=replace(self.actor, address=address))
+
+
+class Refusal(NamedTuple):
+    """What goes on record of somebody who was not let in."""
+
+    organization_id: OrganizationId
+    actor: Actor
+    code: str
+
+
+def unbelieved(**facts: object) -> Unauthenticated:
+    """What everybody is told whose token or key cannot be believed, whatever is wrong with it."""
+    return Unauthenticated("This token or key cannot be believed here.", **facts)
+
+
+def ended(caller: Caller) -> Unauthenticated:
+    """What somebody is told whose token or key is right, and does not let in any more."""
+    return Unauthenticated("This sign-in, key or account has ended; sign in again.", ended=caller)
 
 
 def sign_in_id(organization_id: UUID, issuer: str, session: str) -> UUID:
@@ -70,4 +91,4 @@ async def why_not(access: Access, caller: Caller) -> CareCircleError:
     """Why the statement did not admit this caller: what they rest on has ended, or it does not permit asking."""
     if caller.bearer is None or (await access.standing(caller.organization_id, caller.bearer)).live:
         return PermissionRequired("This sign-in or key does not permit asking about this person.")
-    return Unauthenticated("This sign-in, key or account has ended; sign in again.", ended=caller)
+    return ended(caller)

@@ -21,7 +21,7 @@ async def evaluate(
 ) -> bytes:
     """The response's JSON; `address` is where the request came from. Raises InvalidRequest for a body that is not a
     question, Unauthenticated or PermissionRequired for a caller who may not ask it, AccessUnavailable."""
-    decision = await access.ask(await read_question(access, caller, body, request_id, address))
+    decision = await access.begin(await read_question(access, caller, body, request_id, address))
     return render(await conclude(access, caller, decision))
 
 
@@ -32,9 +32,7 @@ async def read_question(
     return await meant(access, caller, asked.read_question(asked.read_object(body)), request_id, address)
 
 
-async def meant(
-    access: Access, caller: Caller, said: Asked, request_id: str | None, address: str | None
-) -> Question:
+async def meant(access: Access, caller: Caller, said: Asked, request_id: str | None, address: str | None) -> Question:
     """The question behind what was said, in the caller's organization. Types we do not know are unknown people."""
     subject, resource = said.subject, said.resource
     provider = asked.reference_of(subject.id) if subject.type in SUBJECT_TYPES else None
@@ -46,7 +44,11 @@ async def meant(
 
 
 async def conclude(access: Access, caller: Caller, decision: AccessDecision) -> AccessDecision:
-    """The decision, unless the statement did not admit who asks: then raises Unauthenticated or PermissionRequired."""
+    """The answer of which this is the first decision: about the record that survives, where it was merged into another.
+
+    Raises Unauthenticated or PermissionRequired where the statement did not admit who asks.
+    """
+    decision = await access.followed(decision)
     if decision.code == "not-admitted":
         raise await why_not(access, caller)
     return decision
@@ -86,4 +88,5 @@ def question(
 
 def permission(caller: Caller, provider_id: UUID) -> str:
     """What asking about this provider takes."""
-    return "ask" if provider_id == caller.provider_id else "ask-for-others"
+    own = caller.provider_id
+    return "ask" if own is not None and provider_id == own else "ask-for-others"

@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from carecircle.actor import Actor
+from carecircle.api.caller import Refusal
 from carecircle.audit.entry import Entry, append
-from carecircle.audit.refusal import record_refusal
 from carecircle.database.session import transaction
 from carecircle.directory.signing_in_service import open_sign_in
 from carecircle.errors import Unauthenticated
@@ -38,34 +38,38 @@ class SignIns:
             if self.knows(caller):
                 return
             actor = Actor(caller.actor.name, caller.actor.on_behalf_of, address)
-            detail = {"token": caller.token, "may": " ".join(sorted(caller.may))}
-            entry = Entry(caller.organization_id, "sign-in", actor, "token-used", detail=detail)
+            detail = {"token": caller.token}
+            if caller.may:
+                detail["may"] = " ".join(sorted(caller.may))
+            key = caller.bearer is not None and caller.bearer.key_id is not None
+            entry = Entry(caller.organization_id, "sign-in", actor, "key-used" if key else "token-used", detail=detail)
             async with transaction(self._engine, caller.organization_id) as db:
                 await append(db, entry)
                 if caller.bearer is not None and caller.bearer.sign_in_id is not None:
                     await open_sign_in(
                         db, organization_id=caller.organization_id, sign_in_id=caller.bearer.sign_in_id,
                         account_id=caller.bearer.account_id, actor=caller.actor.name, token_id=caller.token,
-                        ends_at=caller.expires_at, entry_id=entry.id,
+                        ends_at=max(caller.expires_at, time.time() + (caller.lasts or 0)), entry_id=entry.id,
                     )  # fmt: skip
             self._remember(caller.token, caller.expires_at)
 
     async def refuse(self, error: Unauthenticated, address: str | None) -> None:
-        """Record, once, an attempt with a token that we signed and that has ended; of others nobody knows whose they are."""
-        caller: Caller | None = error.facts.get("caller")
-        if caller is None:
+        """Record, once an hour, an attempt with what was right and has ended, or with a token that a known issuer signed for
+        nobody here; of others nobody knows whose they are."""
+        caller: Caller | None = error.facts.get("caller") or error.facts.get("ended")
+        refusal: Refusal | None = error.facts.get("refusal")
+        if caller is not None:
+            refusal = Refusal(caller.organization_id, caller.actor, error.code)
+        if refusal is None:
             return
         async with self._turn:
-            told = f"ended {caller.token}"
-            if told in self._noted:
+            told = f"ended {caller.token}" if caller is not None else f"{refusal.code} {refusal.actor.name}"
+            if self._noted.get(told, 0) > time.time():
                 return
-            actor = Actor(caller.actor.name, caller.actor.on_behalf_of, address)
-            await record_refusal(self._engine, caller.organization_id, actor, error)
+            actor = Actor(refusal.actor.name, refusal.actor.on_behalf_of, address)
+            async with transaction(self._engine, refusal.organization_id) as db:
+                await append(db, Entry(refusal.organization_id, "refusal", actor, refusal.code))
             self._remember(told, time.time() + 3600)
-
-    def forget(self, caller: Caller) -> None:
-        """Look again at its next use."""
-        self._noted.pop(caller.token, None)
 
     def _remember(self, token: str, until: float) -> None:
         if len(self._noted) >= REMEMBERED:

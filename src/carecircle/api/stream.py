@@ -13,9 +13,9 @@ import orjson
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from carecircle.api.caller import Caller
 from carecircle.api.live import Live
 from carecircle.api.problems import TooManyStreams, headers_of, problem
-from carecircle.api.tokens import Caller
 from carecircle.errors import CareCircleError
 
 LOOK_ANYWAY = 5.0

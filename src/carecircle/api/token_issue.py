@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from carecircle.actor import Actor
-from carecircle.api.tokens import ASK, Permission, mint
+from carecircle.api.caller import ASK
+from carecircle.api.tokens import Permission, mint
 from carecircle.audit.entry import Entry, append
 from carecircle.database.crypto import Keyring
 from carecircle.identifiers import new_id, to_text
@@ -25,7 +26,7 @@ async def issue(
     organization_id: UUID,
     actor: Actor,
     hours: float = 12,
-    may: Iterable[Permission] = ASK,
+    may: Iterable[Permission] = ("ask",),
     signed_in_at: datetime | None = None,
 ) -> str:
     """A token as `mint` makes it, its entry appended in the session's transaction: give it to nobody before that ended."""

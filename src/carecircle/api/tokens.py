@@ -15,7 +15,7 @@ from joserfc.jwk import OctKey
 
 from carecircle.access.decision import Bearer
 from carecircle.actor import Actor
-from carecircle.api.caller import ASK, Caller, provider_of, sign_in_id
+from carecircle.api.caller import ASK, Caller, provider_of, sign_in_id, unbelieved
 from carecircle.database.crypto import Keyring
 from carecircle.directory.permissions import Permission as Permission
 from carecircle.errors import CareCircleError, Unauthenticated
@@ -25,7 +25,6 @@ ALGORITHM = "HS256"
 ISSUER = "carecircle"
 AUDIENCE = "carecircle-api"
 _REMEMBERED = 4096
-
 
 
 def mint(
@@ -75,6 +74,11 @@ class Gate:
             for end in (True, False)
         )
 
+    def known(self, authorization: bytes) -> Caller | None:
+        """Who sent this Authorization header, where it was believed before and has not ended."""
+        caller = self._believed.get(authorization[7:])
+        return None if caller is None or caller.expires_at <= time.time() else caller
+
     def admit(self, authorization: bytes | None) -> Caller:
         """Who sent this Authorization header. Raises Unauthenticated."""
         if authorization is None or authorization[:7].lower() != b"bearer ":
@@ -112,7 +116,7 @@ class Gate:
                 provider_of(actor.name),
             )
         except (JoseError, CareCircleError, ValueError, TypeError, OverflowError, OSError):
-            raise Unauthenticated("This token cannot be believed: it is not one of this installation's.") from None
+            raise unbelieved() from None
 
 
 def _told_apart(claim: object, token: bytes) -> str:

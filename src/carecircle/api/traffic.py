@@ -34,12 +34,14 @@ class Answered:
 
     def tell(self, scope: Scope, *, quietly: bool = False) -> None:
         """Write the line; `quietly` for what is asked all the time, which only a log of everything holds."""
-        route = getattr(scope.get("route"), "path", NO_ROUTE)
-        method = scope["method"] if scope["method"] in METHODS else "other"
-        write = log.debug if quietly else log.info
-        write(
-            "answered", method=method, route=route, status=self.status, seconds=round(perf_counter() - self._began, 4)
-        )
+        tell(scope["method"], getattr(scope.get("route"), "path", NO_ROUTE), self.status, self._began, quietly=quietly)
+
+
+def tell(method: str, route: str, status: int, began: float, *, quietly: bool = False) -> None:
+    """The line of one request, which began at this instant of perf_counter."""
+    write = log.debug if quietly else log.info
+    shown = method if method in METHODS else "other"
+    write("answered", method=shown, route=route, status=status, seconds=round(perf_counter() - began, 4))
 
 
 def address_of(scope: Scope) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from queue import Full, Queue
 from uuid import UUID
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from carecircle.actor import organization_of
 from carecircle.audit.export_service import export, snapshot
 from carecircle.audit.facts_service import Compared, compare
-from carecircle.audit.verify import Finding, Verdict, VerifyKey, Where, verify
+from carecircle.audit.verify import Finding, Unreadable, Verdict, VerifyKey, Where, verify
 from carecircle.database.constraints import DRIVER_ERRORS, translate
 from carecircle.database.reach import Reach
 from carecircle.database.roles import open_connection
@@ -124,10 +124,14 @@ async def _streamed(
         verifying = loop.run_in_executor(None, verify, _lines(blocks), keys, witnessed)
         try:
             await export(auditor, write, organization=tenant, progress=progress)
-        finally:
+        except BaseException:
+            # What has come is no export: that it cannot be read says nothing. The thread ends before this does.
             await write(None)
-            verdict = await verifying
-    return verdict
+            with suppress(Unreadable):
+                await verifying
+            raise
+        await write(None)
+        return await verifying
 
 
 def _lines(blocks: Queue[bytes | None]) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ Entries come in their canonical form, as a mapping: ids as UUIDs, instants as IS
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,7 @@ from carecircle.database.instants import Instant
 from carecircle.database.session import transaction
 from carecircle.errors import InvalidRequest
 from carecircle.errors.audit import EntryNotFound
+from carecircle.errors.service import InvalidCursor
 from carecircle.identifiers import EntryId, to_text
 
 Read = dict[str, Any]
@@ -50,6 +51,11 @@ _NEWEST = text("""
     select c.epoch, c.tree_size, c.root_hash, c.signed_at, c.note
     from carecircle.audit_checkpoints c where c.organization_id = :tenant
     order by c.epoch desc, c.tree_size desc limit 1""").columns(signed_at=Instant())
+_CHECKPOINTS = text("""
+    select c.epoch, c.tree_size, c.root_hash, c.signed_at, c.note
+    from carecircle.audit_checkpoints c where c.organization_id = :tenant
+      and (cast(:epoch as bigint) is null or (c.epoch, c.tree_size) < (:epoch, :size))
+    order by c.epoch desc, c.tree_size desc limit :rows""").columns(signed_at=Instant())
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +198,30 @@ async def newest_checkpoint(auditor: AsyncEngine, *, organization: UUID | str | 
     async with transaction(auditor, tenant) as trail:
         row = (await trail.execute(_NEWEST, {"tenant": tenant})).one_or_none()
     return Checkpoint(*row) if row else None
+
+
+async def checkpoints(
+    auditor: AsyncEngine,
+    *,
+    after: Sequence[object] | None = None,
+    limit: int = DEFAULT_LIMIT,
+    organization: UUID | str | None = None,
+) -> list[Checkpoint]:
+    """The newest checkpoints, at most `limit`; with `after` (epoch, tree size), those before that one.
+
+    Raises InvalidCursor when `after` is no such place.
+    """
+    match after:
+        case None:
+            epoch, size = None, None
+        case [int(epoch), int(size)]:
+            pass
+        case _:
+            raise InvalidCursor
+    tenant = organization_of(organization)
+    asked = {"tenant": tenant, "epoch": epoch, "size": size, "rows": limit}
+    async with transaction(auditor, tenant) as trail:
+        return [Checkpoint(*row) for row in await trail.execute(_CHECKPOINTS, asked)]
 
 
 @dataclass(frozen=True, slots=True)

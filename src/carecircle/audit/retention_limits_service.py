@@ -18,6 +18,9 @@ from carecircle.identifiers import OrganizationId, to_text
 YearsOf = Callable[[AsyncSession, OrganizationId, datetime], Awaitable[int]]
 """How many years an organization's policy of that instant keeps entries: policies are of a layer above this one."""
 
+FEWEST_YEARS = 6
+"""What no policy may fall below."""
+
 BEGINS = "($1::date::timestamp at time zone 'UTC')"
 ENDS = "(($1::date::timestamp + interval '1 month') at time zone 'UTC')"
 OF_THE_MONTH = f"e.recorded_at >= {BEGINS} and e.recorded_at < {ENDS}"
@@ -59,16 +62,27 @@ class Limits:
 async def limits(engine: AsyncEngine, sealer: asyncpg.Connection, years_of: YearsOf) -> Limits:
     """The limits as of now, over all organizations. `sealer` says every_organization."""
     organizations = [OrganizationId(row["id"]) for row in await sealer.fetch("select id from carecircle.organizations")]
-    years, whole, patients = 6, [], []
+    found = []
     for organization in organizations:
         async with transaction(engine, organization) as session:
-            years = max(years, await years_of(session, organization, await instant(session)))
-            for hold in await holds(session, organization=organization):
-                if hold.patient_id is None:
-                    whole.append(organization)
-                    continue
-                asked = {"organization_id": organization, "patient_id": hold.patient_id}
-                patients += [(organization, one) for one in await session.scalars(_SAME_PERSON, asked)]
+            found.append(await limits_of(session, organization, years_of))
+    return Limits(
+        max((one.years for one in found), default=FEWEST_YEARS),
+        tuple(held for one in found for held in one.whole),
+        tuple(pair for one in found for pair in one.patients),
+    )
+
+
+async def limits_of(session: AsyncSession, organization: OrganizationId, years_of: YearsOf) -> Limits:
+    """The limits as of now of one organization, in its tenant."""
+    years = max(FEWEST_YEARS, await years_of(session, organization, await instant(session)))
+    whole, patients = [], []
+    for hold in await holds(session, organization=organization):
+        if hold.patient_id is None:
+            whole.append(organization)
+            continue
+        asked = {"organization_id": organization, "patient_id": hold.patient_id}
+        patients += [(organization, one) for one in await session.scalars(_SAME_PERSON, asked)]
     return Limits(years, tuple(whole), tuple(patients))
 
 

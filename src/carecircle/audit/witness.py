@@ -33,7 +33,7 @@ from carecircle.settings import Settings
 
 PUBLISHED = "witness-published.json"
 FILE = "witness.log"
-_NOTE = re.compile(
+NOTE = re.compile(
     rb"^carecircle/([0-9a-f-]{36})/([1-9][0-9]{0,8})\n(0|[1-9][0-9]{0,15})\n[A-Za-z0-9+/]{43}=\n"
     rb"(?:[^\n]{1,300}\n){0,8}\n(?:\xe2\x80\x94 [^\n]{1,300}\n){1,4}",
     re.MULTILINE,
@@ -114,7 +114,7 @@ class WitnessFile:
     def _newest(self, content: mmap.mmap, start: int) -> Iterator[tuple[UUID, Known]]:
         """Signatures are looked at from the newest on, until one is good: a file may hold millions."""
         notes: dict[bytes, list[tuple[int, int, int, int]]] = {}
-        for found in _NOTE.finditer(content, start):
+        for found in NOTE.finditer(content, start):
             notes.setdefault(found[1], []).append((int(found[2]), int(found[3]), *found.span()))
         for some in notes.values():
             passed = 0

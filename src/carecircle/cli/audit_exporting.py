@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
@@ -13,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from carecircle.audit import csv
-from carecircle.audit.search import Filter, shown
+from carecircle.audit.search import Filter
 from carecircle.cli.audit_options import (
     ActorOption,
     CodeOption,
@@ -32,8 +30,6 @@ from carecircle.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from typing import BinaryIO
-
-Render = Callable[[Sequence[str]], bytes]
 
 
 class Format(StrEnum):
@@ -108,55 +104,22 @@ def export(
 
 
 async def _write(desk: Desk, file: Path, format_: Format, wanted: Filter, how: Output) -> dict[str, Any]:
-    from carecircle.audit import export_service, reading_service
+    from carecircle.audit import export_service
+    from carecircle.database.session import transaction
+    from carecircle.services.audit_export import begin, write_out
 
-    auditor = desk.circle.auditor
-    # Who ends the export before it is done has read all that it wrote until then.
-    await desk.read(lambda session: reading_service.record(session, "audit-export-begun", wanted, format=format_.value))
+    await desk.read(lambda session: begin(session, format_.value, wanted))
     with progress("Exporting", how) as told:
         async with export_service.into_file(file) as out:
-            write = partial(_put, out)
-            if format_ is Format.verifiable:
-                whole = await export_service.export(auditor, write, progress=told)
-                counts = {
-                    "entries": whole.leaves + whole.unsealed,
-                    "checkpoints": whole.checkpoints,
-                    "unsealed": whole.unsealed,
-                }
-            else:
-                if format_ is Format.csv:
-                    out.write(csv.header())
-                render = await _renderer(format_)
-                counts = {"entries": await export_service.export_entries(auditor, write, render, wanted, progress=told)}
-            await desk.read(
-                lambda session: reading_service.record(
-                    session,
-                    "audit-exported",
-                    wanted,
-                    format=format_.value,
-                    **counts,  # type: ignore[arg-type]  # counts, by their names
-                )
-            )
+            counts = await write_out(
+                desk.circle.auditor, partial(_put, out), format_.value, wanted, organization=desk.organization,
+                change=lambda: transaction(desk.circle.engine, desk.organization), progress=told,
+            )  # fmt: skip
     return {"file": str(file), "format": format_.value, **counts}
 
 
 async def _put(out: BinaryIO, block: bytes) -> None:
     out.write(block)
-
-
-async def _renderer(format_: Format) -> Render:
-    """How the lines of entries are written."""
-    if format_ is Format.ndjson:
-        return lambda lines: "".join(f"{line}\n" for line in lines).encode()
-    if format_ is Format.csv:
-        return lambda lines: csv.lines(shown(json.loads(line)) for line in lines)
-    from carecircle.interop.fhir.audit_event import to_audit_event
-
-    def render(lines: Sequence[str]) -> bytes:
-        events: Iterator[Mapping[str, Any]] = (to_audit_event(json.loads(line)) for line in lines)
-        return "".join(f"{json.dumps(one, ensure_ascii=False, separators=(',', ':'))}\n" for one in events).encode()
-
-    return render
 
 
 @contextmanager

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
 import typer
 
@@ -81,15 +82,16 @@ def search(
     place = None if after is None else Cursor.read(after)
     said = Said(since, until, provider, patient, actor, kind, code, allowed, basis, emergency, request_id, address)
 
-    async def work(desk: Desk) -> Page:
+    async def work(desk: Desk) -> tuple[Page, dict[UUID, str]]:
         wanted = await said.meant(desk, clock)
 
         async def look(session: AsyncSession) -> Page:
             return await reading_service.search(session, wanted, auditor=desk.circle.auditor, limit=limit, after=place)
 
-        return await desk.read(look)
+        page = await desk.read(look)
+        return page, await _names(desk, page.entries, output)
 
-    page = at_desk(organization, work)
+    page, names = at_desk(organization, work)
     following = page.following.text() if page.following else None
     if output is not How.table:
         rows = [record(one) for one in page.entries]
@@ -98,7 +100,7 @@ def search(
     if not page.entries:
         remark(f"No entry fits.{said.about_the_actor()}", output)
         return
-    emit([listed(one, clock) for one in page.entries], columns=LISTED, name="entries", how=Output.table)
+    emit([listed(one, clock, names) for one in page.entries], columns=LISTED, name="entries", how=Output.table)
     remark(f"\n{counted(len(page.entries), 'entry', 'entries')}, by the clock of {clock.name}.", output)
     if following:
         remark(f"There are more: the same with --after {following}", output)
@@ -153,12 +155,13 @@ async def _follow(desk: Desk, wanted: Filter, clock: Clock, how: How, lines: int
     if lines:
         begun = await desk.read(lambda session: reading_service.search(session, wanted, auditor=auditor, limit=lines))
         mine.add(str(begun.entry_id))
-        _show(begun.entries[::-1], clock, how)
+        _show(begun.entries[::-1], clock, how, await _names(desk, begun.entries, how))
     reached = True
     while forever:
         await asyncio.sleep(EVERY)
         try:
             new, seen = await _look(desk, wanted, seen, mine)
+            names = await _names(desk, new, how)
         except AccessUnavailable:
             if reached:
                 say("The database cannot be reached; trying again.")
@@ -167,7 +170,7 @@ async def _follow(desk: Desk, wanted: Filter, clock: Clock, how: How, lines: int
             if not reached:
                 say("The database is back.")
             reached = True
-            _show(new, clock, how)
+            _show(new, clock, how, names)
 
 
 async def _look(desk: Desk, wanted: Filter, seen: Seen, mine: set[str]) -> tuple[Sequence[Read], Seen]:
@@ -185,12 +188,18 @@ async def _look(desk: Desk, wanted: Filter, seen: Seen, mine: set[str]) -> tuple
     return new, now
 
 
-def _show(entries: Sequence[Read], clock: Clock, how: How) -> None:
+async def _names(desk: Desk, entries: Sequence[Read], how: How) -> dict[UUID, str]:
+    """The names of the providers whom entries are about, for people; patients are told by their ids alone."""
+    wanted = {UUID(one["provider_id"]) for one in entries if one["provider_id"] is not None}
+    return await desk.names(wanted) if how is How.table and wanted else {}
+
+
+def _show(entries: Sequence[Read], clock: Clock, how: How, names: Mapping[UUID, str]) -> None:
     for one in entries:
         if how is How.ndjson:
             emit_record(record(one), how)
         else:
-            told = listed(one, clock)
+            told = listed(one, clock, names)
             print(printable("  ".join(str(told[name]) for name in LISTED if told[name] is not None)), flush=True)
 
 
@@ -199,9 +208,12 @@ def record(entry: Read) -> dict[str, Any]:
     return shown(entry)
 
 
-def listed(entry: Read, clock: Clock) -> dict[str, Any]:
-    """An entry in a line."""
+def listed(entry: Read, clock: Clock, names: Mapping[UUID, str]) -> dict[str, Any]:
+    """An entry in a line, with the provider's name behind the id where one is known."""
     told = shown(entry)
+    provider = told["provider_id"]
+    if provider is not None and (name := names.get(UUID(entry["provider_id"]))):
+        provider = f"{provider} ({printable(name)})"
     at = clock.local(parse_instant(entry["recorded_at"]))
     answer = {None: None, True: "allowed", False: "denied"}[entry["allowed"]]
     return {
@@ -209,7 +221,7 @@ def listed(entry: Read, clock: Clock) -> dict[str, Any]:
         "what": " ".join(one for one in (entry["kind"], entry["code"], entry["action"]) if one),
         "answer": answer,
         "actor": entry["actor"],
-        "provider": told["provider_id"],
+        "provider": provider,
         "patient": told["patient_id"],
         "entry": told["id"],
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,31 +107,26 @@ def trust(
 
     Raises InvalidRequest for a key that is none, InvalidInput for a witness that cannot be read, KeyUnavailable.
     """
-    from carecircle.audit.sealing_key import FILE as KEY_FILE
     from carecircle.audit.sealing_key import SealingKey
-    from carecircle.audit.verify import VerifyKey
+    from carecircle.audit.trusted import own_keys, read_keys
 
     given = [word for one in keys or () for word in one.split()]
     if not given:
-        if ask and not (settings.home / KEY_FILE).exists() and "CARECIRCLE_SEALING_KEY" not in os.environ:
+        given = own_keys(settings)
+        if ask and not given:
             raise InvalidRequest(
                 "Say who may have signed: --key VKEY, as `carecircle audit key` shows it where it was signed."
             )
-        given = SealingKey.open(settings.home).vkeys()
-    try:
-        read = tuple(map(VerifyKey.parse, given))
-    except ValueError:
-        raise InvalidRequest("A key is written name+id+key, as `carecircle audit key` shows it.") from None
+        given = given or SealingKey.open(settings.home).vkeys()
+    read = read_keys(given)
     return Trust(read, tuple(_notes(file, given=bool(witnesses)) for file in witnesses or _kept(settings)))
 
 
 def _kept(settings: Settings) -> list[Path]:
-    from carecircle.audit.witness import FILE
+    from carecircle.audit.trusted import witness_file
 
-    if settings.witness_file == "off":
-        return []
-    file = Path(settings.witness_file) if settings.witness_file else settings.home / FILE
-    return [file] if file.exists() else []
+    file = witness_file(settings)
+    return [] if file is None else [file]
 
 
 def _notes(file: Path, *, given: bool) -> str:

@@ -1,9 +1,9 @@
-"""What doctor says of proof and protection: TLS to the database, what is not encrypted, sealing, months made ahead."""
+"""What doctor says of proof and protection: TLS to the database, what is not encrypted, sealing, months made ahead, holds, keys."""
 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +13,16 @@ from carecircle.cli.doctor_line import Line, State
 from carecircle.settings import Settings
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from carecircle.database.reach import Reach
 
 # A sealer that runs seals within a second or two; a long transaction may hold it up for a little.
 LATE = timedelta(seconds=5)
 TOO_LATE = timedelta(seconds=60)
 FEWEST_MONTHS = 2
+LONG_KEPT = timedelta(days=400)
+"""How old a key may be that is rotated every year."""
 NOT_ENCRYPTED = "Ids, codes and times of assignments and entries are not encrypted field by field"
 
 
@@ -107,8 +111,47 @@ def _encrypted(block: Path, *, depth: int) -> bool:
 
 
 async def trail_lines(desk: Desk) -> list[Line]:
-    """Sealing of this organization's entries, and room for those to come."""
-    return [await _sealing(desk), await _months(desk)]
+    """Sealing of this organization's entries, room for those to come, what holds them, and the keys of what is encrypted."""
+    return [await _sealing(desk), await _months(desk), await _holds(desk), await _keys(desk)]
+
+
+async def _holds(desk: Desk) -> Line:
+    from carecircle.audit.holds_service import holds
+
+    found = await desk.read(lambda db: holds(db))
+    if not found:
+        return Line("holds", "ok", "No legal hold is in force or ahead.")
+    whole = sum(one.patient_id is None for one in found)
+    about = f", {whole:,} of them on every entry" if whole else ""
+    return Line(
+        "holds",
+        "ok",
+        f"{counted(len(found), 'legal hold')}{about}, the oldest since {found[0].period.starts_at:%Y-%m-%d}.",
+    )
+
+
+async def _keys(desk: Desk) -> Line:
+    """When the organization's field key was made last; a blind key is kept for good."""
+    from carecircle.database.session import instant
+    from carecircle.directory.keys_service import KeyState, keys_of
+
+    async def look(db: AsyncSession) -> tuple[list[KeyState], datetime]:
+        return [one for one in await keys_of(db) if one.purpose == "field"], await instant(db)
+
+    found, now = await desk.read(look)
+    mend = f"{command(None, 'keys', 'rotate')} --organization {desk.slug}"
+    if any(one.state == "destroyed" for one in found):
+        return Line("keys", "warn", "The keys of this organization were destroyed: what they protected is unreadable.")
+    if not found:
+        return Line(
+            "keys", "warn", "This organization has no key of its own yet; a root key protects its fields.", mend
+        )
+    if ahead := [one for one in found if one.state == "ahead"]:
+        wait = f"A new key begins to write at {ahead[-1].writes_from:%Y-%m-%d %H:%M:%S} UTC."
+        return Line("keys", "ok", wait)
+    age = now - max(one.recorded_at for one in found)
+    told = f"The key of names and words was made {counted(age.days, 'day')} ago."
+    return Line("keys", "ok", told) if age <= LONG_KEPT else Line("keys", "warn", told, mend)
 
 
 async def _sealing(desk: Desk) -> Line:

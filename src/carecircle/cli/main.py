@@ -11,7 +11,10 @@ from typing import Any, NoReturn
 import typer
 
 from carecircle.cli import (
+    account,
+    account_role,
     adopt,
+    api_key,
     ask,
     assign,
     audit,
@@ -38,8 +41,10 @@ from carecircle.cli import (
     related,
     restrict,
     serving,
+    sign_in,
     specialist,
     team,
+    visit,
     working,
 )
 from carecircle.cli.exits import UNEXPECTED, UNREAD, exit_code
@@ -83,6 +88,11 @@ app.add_typer(registering.provider_app, name="provider", rich_help_panel=KEEPING
 app.add_typer(team.app, name="team", rich_help_panel=KEEPING)
 app.add_typer(coverage.app, name="coverage", rich_help_panel=KEEPING)
 app.add_typer(registering.organization_app, name="organization", rich_help_panel=KEEPING)
+app.add_typer(account.app, name="account", rich_help_panel=KEEPING)
+app.add_typer(account_role.app, name="role", rich_help_panel=KEEPING)
+app.add_typer(api_key.app, name="api-key", rich_help_panel=KEEPING)
+app.add_typer(sign_in.app, name="sign-in", rich_help_panel=KEEPING)
+app.add_typer(visit.app, name="visit", rich_help_panel=KEEPING)
 app.add_typer(imports.app, name="import", rich_help_panel=KEEPING)
 quality.app.command()(leaving.gaps)
 quality.app.command()(leaving.resolve)

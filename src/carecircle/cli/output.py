@@ -70,9 +70,9 @@ def json_text(told: Any, *, indent: int | None = None) -> str:
 
 # The commands that sentences of other packages advise.
 _ADVISED = (
-    "assign", "audit", "break-glass", "coverage", "credential", "db", "demo", "doctor", "duty", "import", "keys", "offboard",
-    "organization", "patient", "policy", "provider", "quality", "reassign", "referral", "related", "restrict", "team", "token",
-    "worker",
+    "account", "api-key", "assign", "audit", "break-glass", "coverage", "credential", "db", "demo", "doctor", "duty", "import",
+    "keys", "offboard", "organization", "patient", "policy", "provider", "quality", "reassign", "referral", "related",
+    "restrict", "role", "sign-in", "team", "token", "visit", "worker",
 )  # fmt: skip
 
 

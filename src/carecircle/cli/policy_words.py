@@ -36,6 +36,9 @@ MEANINGS = {
     "emergency_opened_by_unit_an_hour": "How many a unit may open in an hour before two persons must approve.",
     "privacy_office_email": "Where the privacy office is told when nobody of it is on duty.",
     "audit_retention_years": "How many years entries of the audit trail are kept at least, 6 to 100.",
+    "family_rule": "Whether surnames are indexed under a key, so that family can be looked for.",
+    "authzen_resource_types": "What AuthZEN clients call a patient, and the system of their identifiers.",
+    "authzen_subject_types": "What they call a provider beside user and provider, and the system of those identifiers.",
 }
 
 EXAMPLE: dict[str, Any] = {
@@ -67,6 +70,9 @@ EXAMPLE: dict[str, Any] = {
     "emergency_opened_by_unit_an_hour": 20,
     "privacy_office_email": "privacy@hospital.example",
     "audit_retention_years": 10,
+    "family_rule": True,
+    "authzen_resource_types": {"record": "urn:mrn"},
+    "authzen_subject_types": {"clinician": "urn:staff"},
 }
 
 
@@ -75,7 +81,7 @@ def in_words(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return "; ".join(f"{printable(key)}: {in_words(names)}" for key, names in value.items()) or "none"
+        return "; ".join(f"{printable(key)}: {in_words(names) or 'bare'}" for key, names in value.items()) or "none"
     if isinstance(value, list | tuple):
         pairs = [" with ".join(map(str, one)) if isinstance(one, list | tuple) else str(one) for one in value]
         return printable(", ".join(pairs)) or "none"

@@ -25,11 +25,13 @@ PORT = 8080
 
 
 class Permission(StrEnum):
-    """What a token lets its holder do: ask only, or change things or read the audit trail too."""
+    """What a token lets its holder do: ask and read only, or one thing more."""
 
     ask = "ask"
     change = "change"
     audit = "audit"
+    privacy = "privacy"
+    administer = "administer"
 
 
 def serve(
@@ -70,7 +72,7 @@ def token(
     hours: Annotated[float, typer.Option(min=0.01, max=24 * 31, help="How long it is believed.")] = 8,
     may: Annotated[
         Permission,
-        typer.Option("--may", help="What it permits: to ask; beside that, to change things, or to read the audit."),
+        typer.Option("--may", help="What it permits beside asking and reading; ask is no more than that."),
     ] = Permission.ask,
     provider: Annotated[
         str | None, typer.Option("--as", metavar="PROVIDER", help="Whose token it is: a person who signs in now.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from carecircle.actor import Actor, actor_of, organization_of
 from carecircle.audit.entry import Entry, append
 from carecircle.database.constraints import translated
 from carecircle.database.facts import supersede
+from carecircle.database.keyset import Key, beyond
 from carecircle.database.session import enter_tenant, instant, one_change, take_turns
 from carecircle.directory.service import AnyId, resolve_provider
 from carecircle.directory.tables import ProviderAbsence
@@ -100,9 +102,17 @@ async def end_absence(
 
 
 async def absences(
-    db: AsyncSession, *, provider: AnyId | None = None, organization: UUID | str | None = None
+    db: AsyncSession,
+    *,
+    provider: AnyId | None = None,
+    after: Sequence[Key] | None = None,
+    limit: int | None = None,
+    organization: UUID | str | None = None,
 ) -> list[ProviderAbsence]:
-    """The absences that are not over, of one provider or of everybody, by when they begin."""
+    """The absences that are not over, of one provider or of everybody, by when they begin, and then by id.
+
+    At most `limit` of them, from beyond the key `after` (starts_at, id) on. Raises InvalidCursor for another key.
+    """
     with translated():
         tenant = await enter_tenant(db, organization_of(organization))
         query = select(ProviderAbsence).where(
@@ -112,7 +122,7 @@ async def absences(
         )
         if provider is not None:
             query = query.where(ProviderAbsence.provider_id == await resolve_provider(db, tenant, provider))
-        ordered = query.order_by(ProviderAbsence.starts_at, ProviderAbsence.id)
+        ordered = beyond(query, ProviderAbsence.starts_at, ProviderAbsence.id, after=after, limit=limit)
         return list(await db.scalars(ordered.execution_options(populate_existing=True)))
 
 

@@ -48,7 +48,7 @@ from carecircle.errors.emergency import (
     SelfApproval,
 )
 from carecircle.errors.proof import MonthRetired
-from carecircle.errors.service import AccountTaken, RoleAlreadyHeld
+from carecircle.errors.service import AccountTaken, AlreadyVisiting, RoleAlreadyHeld
 
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """What asyncpg raises. The third is none of the others' kind: a connection says so that was lost a moment ago."""
@@ -151,7 +151,7 @@ CONSTRAINTS: dict[str, type[CareCircleError]] = {
     "one_state_of_a_sign_in_at_a_time": StaleVersion,
     "visit_is_short": InvalidPeriod,
     "visit_is_elsewhere": InvalidRequest,
-    "one_visit_at_a_time": Conflict,
+    "one_visit_at_a_time": AlreadyVisiting,
     "idempotency_key_is_short": InvalidRequest,
     "name_index_is_known": RowRefused,
     "month_retired_once": MonthRetired,

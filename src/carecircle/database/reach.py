@@ -101,8 +101,7 @@ def configured(
         url = make_url(address)
     except (ArgumentError, ValueError):
         raise InvalidSetting(
-            f"{setting}: write postgresql://user:password@host:port/database, with one host and a port"
-            " in digits."
+            f"{setting}: write postgresql://user:password@host:port/database, with one host and a port in digits."
         ) from None
     if not url.drivername.startswith("postgres") or not url.database:
         raise InvalidSetting(f"{setting}: write postgresql://user:password@host:port/database.")

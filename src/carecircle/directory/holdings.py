@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from carecircle.database.facts import Fact
+from carecircle.directory.account_tables import Account
 from carecircle.directory.tables import (
     Duty,
     PersonalRelation,
@@ -60,4 +61,6 @@ ABSENCES = Holding("provider-absence", ProviderAbsence)
 DUTIES = Holding("duty", Duty, named="duty")
 REPORTING = Holding("reporting-line", ReportingLine)
 SUPERIORS = Holding("superior", ReportingLine, provider="reports_to_id")
+# Ended with its roles and open sign-ins (account_service); one that came meanwhile is closed as any other row.
+ACCOUNTS = Holding("account", Account)
 RELATIONS = Holding("personal-relation", PersonalRelation, named="relation", patient="patient_id", about=True)

@@ -23,7 +23,7 @@ Role = Literal[
 ]
 ROLES: MappingProxyType[Role, frozenset[Permission]] = MappingProxyType({
     "super_admin": frozenset({"all-organizations"}),
-    "org_admin": frozenset({"read", "change", "administer"}),
+    "org_admin": frozenset({"ask", "ask-for-others", "read", "change", "administer"}),
     "care_coordinator": frozenset({"ask", "ask-for-others", "read", "change"}),
     "supervisor": frozenset({"ask", "ask-for-others", "read"}),
     "privacy_officer": frozenset({"read", "audit", "privacy"}),

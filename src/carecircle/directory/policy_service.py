@@ -18,6 +18,7 @@ from carecircle.audit.entry import Entry, append
 from carecircle.database.constraints import translated
 from carecircle.database.facts import supersede
 from carecircle.database.session import enter_tenant, instant, one_change, take_turns
+from carecircle.directory.name_index_service import turn_off, turn_on
 from carecircle.directory.tables import PolicyVersion
 from carecircle.errors import InvalidPeriod, InvalidPolicy, InvalidRequest
 from carecircle.identifiers import OrganizationId, new_id
@@ -32,9 +33,14 @@ _KEYS = tuple(field.name for field in fields(Policy) if field.name != "version")
 
 async def policy_at(db: AsyncSession, tenant: OrganizationId, at: datetime) -> Policy:
     """The policy that holds at an instant, as we believe now; `Policy()` where the organization has set none."""
-    found = await db.scalars(_believed(tenant).where(PolicyVersion.starts_at <= at, PolicyVersion.ends_at > at))
-    row = found.one_or_none()
+    row = await version_at(db, tenant, at)
     return Policy() if row is None else policy_of(row)
+
+
+async def version_at(db: AsyncSession, tenant: OrganizationId, at: datetime) -> PolicyVersion | None:
+    """The same as it is recorded; None where the organization has set none."""
+    found = await db.scalars(_believed(tenant).where(PolicyVersion.starts_at <= at, PolicyVersion.ends_at > at))
+    return found.one_or_none()
 
 
 def policy_of(row: PolicyVersion) -> Policy:
@@ -49,6 +55,11 @@ def require_known_actions(policy: Policy, scope: Sequence[str]) -> None:
     # Only how many there are is said: what stands where an action should may be anything, an MRN too.
     if unknown := sum(action not in known for action in dict.fromkeys(scope)):
         raise InvalidRequest(f"{unknown} of these actions are unknown; known are {', '.join(known)}.")
+
+
+async def policy_turn(db: AsyncSession, tenant: OrganizationId) -> datetime:
+    """Queue behind whoever sets the organization's policy now, until the transaction ends; then say what time it is."""
+    return await take_turns(db, tenant, _TURN)
 
 
 async def set_policy(
@@ -76,6 +87,11 @@ async def set_policy(
             raise InvalidPeriod(
                 "A policy starts now or later: what was decided before rests on the one that held then."
             )
+        ruled = (await policy_at(db, tenant, now)).family_rule
+        if policy.family_rule != ruled and starts > now:
+            raise InvalidPeriod(
+                "family_rule is turned on or off now, not later: surnames are indexed, or the indexes taken away, with it."
+            )
         last = await db.scalar(select(func.max(PolicyVersion.version)).where(PolicyVersion.organization_id == tenant))
         policy = replace(policy, version=(last or 0) + 1)
         entry = Entry(tenant, "change", who, "policy-set", detail={"version": policy.version})
@@ -90,6 +106,8 @@ async def set_policy(
         fresh = _row(tenant, policy, Period(starts), now, entry)
         db.add(fresh)
         await db.flush()
+        if policy.family_rule != ruled:
+            await (turn_on if policy.family_rule else turn_off)(db, tenant)
         return fresh
 
 

@@ -19,6 +19,7 @@ from carecircle.database.crypto import Keyring, keyring
 from carecircle.database.data_keys import make_first_keys
 from carecircle.database.session import enter_tenant
 from carecircle.directory.following_service import settled
+from carecircle.directory.name_index_service import note_names
 from carecircle.directory.tables import Organization, Patient, PatientIdentifier, Provider, ProviderIdentifier
 from carecircle.errors import (
     AlreadyRegistered,
@@ -174,6 +175,8 @@ async def register_patient(
                     identifier=ring.seal(str(identifier).encode(), tenant, "patient_identifiers", "identifier", index),
                 )
             )
+        if is_new and name:
+            await note_names(db, tenant, {chosen: name}, ring)
         if is_new or fresh:
             await append(db, Entry(tenant, "change", actor_of(actor), "patient-registered", patient_id=chosen))
     return chosen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from carecircle.actor import Actor, actor_of, organization_of
 from carecircle.audit.entry import Entry, append
+from carecircle.database.constraints import translated
+from carecircle.database.keyset import Key, beyond
 from carecircle.database.session import enter_tenant, one_change, take_turns
 from carecircle.directory.tables import Specialty
 from carecircle.errors import InvalidInput
@@ -25,6 +27,7 @@ NUCC = "http://nucc.org/provider-taxonomy"
 _TURN = UUID(int=0x5350454349414C)
 _BATCH = 1000
 _LONGEST_CODE = 64
+_NO_CODE = f"a code has 1 to {_LONGEST_CODE} characters and no spaces"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +52,64 @@ async def import_specialties(
     All of the file or nothing of it. The same file again changes nothing; codes that a later file leaves out stay.
     Raises InvalidInput, naming file and line.
     """
+    async with one_change(db):
+        return await _take_in(db, read_specialties(Path(path)), system, organization, actor)
+
+
+async def load_specialties(
+    db: AsyncSession,
+    codes: Mapping[str, str],
+    *,
+    system: str = NUCC,
+    organization: UUID | str | None = None,
+    actor: Actor | str | None = None,
+) -> SpecialtiesImported:
+    """Take in codes of the organization's taxonomy with the names people read: all of them or none; others stay.
+
+    Raises InvalidInput for what is no code, or has no name.
+    """
+    async with one_change(db):
+        return await _take_in(db, iter(_checked(codes)), system, organization, actor)
+
+
+async def specialties(
+    db: AsyncSession,
+    *,
+    system: str = NUCC,
+    limit: int = 100,
+    after: Sequence[Key] | None = None,
+    organization: UUID | str | None = None,
+) -> list[tuple[str, str]]:
+    """The first `limit` codes of a system by code, beyond the key `after`, each with its name. Raises InvalidCursor."""
+    with translated():
+        tenant = await enter_tenant(db, organization_of(organization))
+        query = select(Specialty).where(Specialty.organization_id == tenant, Specialty.system == system)
+        found = await db.scalars(beyond(query, Specialty.code, after=after, limit=limit))
+        return [(row.code, row.display) for row in found]
+
+
+async def _take_in(
+    db: AsyncSession,
+    lines: Iterator[tuple[str, str]],
+    system: str,
+    organization: UUID | str | None,
+    actor: Actor | str | None,
+) -> SpecialtiesImported:
     who = actor_of(actor)
     added = changed = unchanged = 0
-    async with one_change(db):
-        tenant = await enter_tenant(db, organization_of(organization))
-        await take_turns(db, tenant, _TURN)
-        lines = read_specialties(Path(path))
-        while batch := dict(islice(lines, _BATCH)):
-            known = await _known(db, tenant, system, list(batch))
-            fresh = {code: display for code, display in batch.items() if known.get(code) != display}
-            renamed = sum(code in known for code in fresh)
-            added, changed = added + len(fresh) - renamed, changed + renamed
-            unchanged += len(batch) - len(fresh)
-            if fresh:
-                await _write(db, tenant, system, fresh)
-        if added or changed:
-            await append(
-                db,
-                Entry(tenant, "import", who, "specialties-imported", detail={"added": added, "changed": changed}),
-            )
+    tenant = await enter_tenant(db, organization_of(organization))
+    await take_turns(db, tenant, _TURN)
+    while batch := dict(islice(lines, _BATCH)):
+        known = await _known(db, tenant, system, list(batch))
+        fresh = {code: display for code, display in batch.items() if known.get(code) != display}
+        renamed = sum(code in known for code in fresh)
+        added, changed = added + len(fresh) - renamed, changed + renamed
+        unchanged += len(batch) - len(fresh)
+        if fresh:
+            await _write(db, tenant, system, fresh)
+    if added or changed:
+        told = {"added": added, "changed": changed}
+        await append(db, Entry(tenant, "import", who, "specialties-imported", detail=told))
     return SpecialtiesImported(added, changed, unchanged)
 
 
@@ -124,14 +166,27 @@ def _read(rows: Iterator[list[str]]) -> Iterator[tuple[str, str]]:
         code = _cell(row, code_at)
         # The NUCC's older files have no names ready: a name there is the classification and what it is narrowed to.
         display = _cell(row, display_at) or ", ".join(part for at in parts_at if (part := _cell(row, at)))
-        if not code or len(code) > _LONGEST_CODE or not code.isprintable() or " " in code:
-            raise _BadLine(f"a code has 1 to {_LONGEST_CODE} characters and no spaces")
+        if not _is_code(code):
+            raise _BadLine(_NO_CODE)
         if not display:
             raise _BadLine(f"the code {code} has no name")
         if code in seen:
             raise _BadLine(f"the code {code} stands here a second time")
         seen.add(code)
         yield code, display
+
+
+def _checked(codes: Mapping[str, str]) -> list[tuple[str, str]]:
+    for code, display in codes.items():
+        if not _is_code(code):
+            raise InvalidInput(f"One of these is no code: {_NO_CODE}.")
+        if not display.strip() or not display.isprintable():
+            raise InvalidInput(f"The code {code} has no name that can be printed.")
+    return [(code, display.strip()) for code, display in codes.items()]
+
+
+def _is_code(code: str) -> bool:
+    return 0 < len(code) <= _LONGEST_CODE and code.isprintable() and " " not in code
 
 
 def _column(header: list[str], *names: str) -> int | None:

@@ -21,3 +21,9 @@ class NotAsSealed(Conflict):
     """This entry is not the one that was sealed, so that nothing proves it; run: carecircle audit verify."""
 
     code = "not-as-sealed"
+
+
+class TrailTooLong(Conflict):
+    """This audit trail was not verified in the time there was; verify an export of it, or run: carecircle audit verify."""
+
+    code = "trail-too-long"

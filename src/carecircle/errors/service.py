@@ -75,3 +75,27 @@ class PreconditionFailed(StaleVersion):
     """This is no longer the version that If-Match names; read it again, and repeat with its ETag."""
 
     code = "precondition-failed"
+
+
+class OwnAccount(Refused):
+    """Nobody gives themselves a role, or links themselves with a provider; another administrator has to."""
+
+    code = "own-account"
+
+
+class AlreadyVisiting(Conflict):
+    """This super admin is in that organization already; end that visit first."""
+
+    code = "already-visiting"
+
+
+class HeadTooLarge(InvalidRequest):
+    """The request's line and headers are larger than the server takes; send fewer or shorter headers."""
+
+    code = "head-too-large"
+
+
+class VisitRequired(Refused):
+    """You are not visiting that organization; a super admin opens a visit there first: carecircle visit open."""
+
+    code = "visit-required"

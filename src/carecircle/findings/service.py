@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, literal_column, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from carecircle.database.keyset import Key, beyond
 from carecircle.findings.tables import Finding
 from carecircle.identifiers import new_id
 
@@ -132,15 +133,18 @@ async def list_open(
     codes: Sequence[str] = (),
     source: str | None = None,
     limit: int = 1000,
-    offset: int = 0,
+    after: Sequence[Key] | None = None,
 ) -> list[Finding]:
-    """Open findings, oldest first; all codes and sources unless some are named."""
+    """Open findings, oldest first; all codes and sources unless some are named. `after`: instant and id of the last one seen.
+
+    Raises InvalidCursor when it is no such place.
+    """
     query = select(Finding).where(Finding.organization_id == organization_id, Finding.superseded_at == _STILL)
     if codes:
         query = query.where(Finding.code.in_(codes))
     if source is not None:
         query = query.where(Finding.source == source)
-    return list(await session.scalars(query.order_by(Finding.recorded_at, Finding.id).limit(limit).offset(offset)))
+    return list(await session.scalars(beyond(query, Finding.recorded_at, Finding.id, after=after, limit=limit)))
 
 
 async def count_open(session: AsyncSession, organization_id: UUID) -> dict[str, int]:

@@ -52,6 +52,12 @@ _READINGS = {
     "coverage-forecast-read": "looked up who will stand in for the people who care for you",
     "team-patients-read": "looked up the patients of your care team",
     "suspended-read": "looked up whose access to your record is paused",
+    "patient-looked-up": "looked up whether you are registered here",
+    "patient-read": "looked up your name and your numbers",
+    "primary-read": "looked up who is your main doctor or provider",
+    "assignment-read": "looked up who takes part in your care",
+    "assignments-read": "looked up who takes part in your care",
+    "labels-read": "looked up which parts of your record are specially protected",
 }
 _BASES = {
     "primary": "your main doctor or provider",

@@ -15,8 +15,9 @@ from carecircle.assignments.tables import PatientAssignment
 from carecircle.audit.entry import Entry, append
 from carecircle.database.constraints import translated
 from carecircle.database.session import enter_tenant, instant, take_turns
+from carecircle.directory.account_service import end_accounts_of_provider
 from carecircle.directory.following_service import keep_apart
-from carecircle.directory.holdings import DUTIES, Holding
+from carecircle.directory.holdings import ACCOUNTS, DUTIES, Holding
 from carecircle.directory.service import AnyId, resolve_provider
 from carecircle.directory.tables import Duty, Provider
 from carecircle.emergency.concern_service import FOLLOWED_FOR
@@ -48,7 +49,8 @@ async def offboard(
     """End everything in the registry that this person holds now or will hold. With `dry_run`, only say what that is.
 
     What is only about them stays: patients' objections, suspensions, the referrals they made. Emergency access ends as its
-    requester would end it, and what they were to decide about by a duty that is over they decide no more.
+    requester would end it, and what they were to decide about by a duty that is over they decide no more. Their accounts
+    end with the roles and open sign-ins of these, also the last administrator's.
 
     Rows are locked, not patients: a panel may have more patients than the server has locks. Whoever changes one of these
     rows at the same time goes first, and what they leave the person with is ended too; an assignment that somebody adds
@@ -72,6 +74,8 @@ async def offboard(
             if broken := await end_open_of_provider(db, tenant, provider_id, who):
                 ended[EMERGENCY_ACCESS.kind] = len(broken)
             await _take_back(db, tenant, provider_id, who)
+            if accounts := await end_accounts_of_provider(db, tenant, provider_id, who):
+                ended[ACCOUNTS.kind] = accounts
         held = await _held(db, tenant, provider_id)
         if dry_run:
             now = await instant(db)

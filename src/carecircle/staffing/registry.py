@@ -7,6 +7,7 @@ from carecircle.care_teams.holdings import TEAM_SEATS
 from carecircle.coverage.holdings import COVERAGE_GIVEN, COVERAGE_RECEIVED
 from carecircle.directory.holdings import (
     ABSENCES,
+    ACCOUNTS,
     CREDENTIALS,
     DUTIES,
     PROVIDER_ROLES,
@@ -37,6 +38,7 @@ REGISTRY: tuple[Holding, ...] = (
     SUPERIORS,
     EMERGENCY_ACCESS,
     PANEL_CAPACITIES,
+    ACCOUNTS,
     REFERRALS_MADE,
     RESTRICTIONS,
     RELATIONS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from carecircle.api.v1.door import Asking, Changing, routes
+from carecircle.api.v1.paging import Next, Paging
 from carecircle.api.v1.shapes import (
     AN_ID,
     ANOTHER_ID,
@@ -46,8 +47,9 @@ class Absence(Answer):
 
 
 class Absences(Answer):
-    model_config = example(absences=[ABSENCE])
+    model_config = example(absences=[ABSENCE], next=None)
     absences: list[Absence]
+    next: Next
 
 
 @router.post("/absences", status_code=201)
@@ -61,10 +63,13 @@ async def record_absence(door: Changing, body: NewAbsence) -> Absence:
 
 
 @router.get("/absences")
-async def list_absences(door: Asking, provider: OwnId | None = None) -> Absences:
-    """The absences that are not over."""
+async def list_absences(door: Asking, page: Paging, provider: OwnId | None = None) -> Absences:
+    """The absences that are not over, by when they begin. Everybody reads their own."""
+    await door.require_read(provider)
     async with door.read() as db:
-        return Absences(absences=[_absence(one) for one in await absence_service.absences(db, provider=provider)])
+        found = await absence_service.absences(db, provider=provider, after=page.after, limit=page.limit + 1)
+    shown, onwards = page.cut(found, lambda one: (one.starts_at, one.id))
+    return Absences(absences=[_absence(one) for one in shown], next=onwards)
 
 
 @router.delete("/absences")

@@ -1,33 +1,20 @@
-"""The audit trail over HTTP, for tokens that may audit: searching it, one entry, the newest checkpoint, proof of an entry."""
+"""The audit trail over HTTP, for tokens that may audit: searching it, one entry, proof of an entry."""
 
 from __future__ import annotations
 
 import json
 from typing import Annotated, Any
 
-from fastapi import Depends, Query
+from fastapi import Query
 
-from carecircle.api.v1.door import Asking, Door, routes
-from carecircle.api.v1.shapes import AN_ID, ANOTHER_ID, Answer, Id, Instant, Moment, OwnId, Text, example
+from carecircle.api.v1.audit_seeking import Seeking
+from carecircle.api.v1.door import Auditing, routes
+from carecircle.api.v1.shapes import AN_ID, ANOTHER_ID, Answer, Id, Moment, OwnId, Text, example
 from carecircle.audit import proof_service, reading_service
-from carecircle.audit.search import DEFAULT_LIMIT, Cursor, Filter, shown
-from carecircle.directory.same_person_service import every_id
-from carecircle.errors import InvalidPeriod, PermissionRequired
-from carecircle.errors.audit import NotSealedYet
-from carecircle.period import show
+from carecircle.audit.search import DEFAULT_LIMIT, Cursor, shown
 
 router = routes("audit")
 LARGEST_PAGE = 1000
-
-
-async def auditing(door: Asking) -> Door:
-    """For routes that tell of the audit trail. Raises PermissionRequired, and leaves an entry of it, unless the token may."""
-    if "audit" not in door.caller.may:
-        raise await door.refused(PermissionRequired("This needs a token that may audit."))
-    return door
-
-
-Auditing = Annotated[Door, Depends(auditing)]
 
 ENTRY: dict[str, Any] = {
     "organization_id": AN_ID, "id": ANOTHER_ID, "recorded_at": "2026-01-31T08:00:00.123456+00:00", "kind": "decision",
@@ -38,7 +25,6 @@ ENTRY: dict[str, Any] = {
     "writer_turn": 7, "mark": "\\x0123456789abcdef", "xid": "4711", "snapshot": "4711:4711:",
 }  # fmt: skip
 LEAF = {"epoch": 1, "index": 41, "hash": "9f" * 32}
-NOTE = "carecircle/01234567-89ab-cdef-0123-456789abcdef/1\n42\n…"
 
 
 class Entry(Answer):
@@ -101,17 +87,6 @@ class OneEntry(Answer):
     leaf: Leaf | None
 
 
-class Checkpoint(Answer):
-    """A signed checkpoint; `note` is all of it, and what an outsider keeps."""
-
-    model_config = example(epoch=1, tree_size=42, root_hash="9f" * 32, signed_at="2026-01-31T08:00:01Z", note=NOTE)
-    epoch: int
-    tree_size: int
-    root_hash: str
-    signed_at: Moment
-    note: str
-
-
 class Proof(Answer):
     """That an entry is in the tree of a signed checkpoint: `proof` is a tlog-proof of C2SP, about the bytes of `line`."""
 
@@ -123,40 +98,14 @@ class Proof(Answer):
 @router.get("/audit/entries")
 async def search_audit(
     door: Auditing,
-    since: Annotated[Instant | None, Query(alias="from")] = None,
-    until: Annotated[Instant | None, Query(alias="to")] = None,
-    provider: OwnId | None = None,
-    patient: OwnId | None = None,
-    actor: Text | None = None,
-    kind: Text | None = None,
-    code: Text | None = None,
-    allowed: bool | None = None,
-    basis: Text | None = None,
-    emergency: OwnId | None = None,
-    request_id: Text | None = None,
-    address: Text | None = None,
+    sought: Seeking,
     limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = DEFAULT_LIMIT,
     after: Text | None = None,
 ) -> Entries:
     """Entries that fit everything said, the newest first. That they were read is recorded."""
-    if since is not None and until is not None and since >= until:
-        raise InvalidPeriod("The search must begin (from) before it ends (to).")
     place = None if after is None else Cursor.read(after)
     async with door.read() as db:
-        wanted = Filter(
-            since=since,
-            until=until,
-            provider_id=provider,
-            patient_ids=None if patient is None else await every_id(db, door.caller.organization_id, patient),
-            actor=actor,
-            kind=kind,
-            code=code,
-            allowed=allowed,
-            basis=basis,
-            emergency=emergency,
-            request_id=request_id,
-            address=address,
-        )
+        wanted = await sought.meant(db, door.caller.organization_id)
         page = await reading_service.search(db, wanted, auditor=door.circle.auditor, limit=limit, after=place)
     return Entries(
         entries=[Entry(**shown(one)) for one in page.entries], next=page.following.text() if page.following else None
@@ -178,18 +127,3 @@ async def prove_audit_entry(door: Auditing, entry: OwnId) -> Proof:
     async with door.read() as db:
         proof = await proof_service.prove(db, entry, auditor=door.circle.auditor)
     return Proof(line=proof.line, proof=proof.text)
-
-
-@router.get("/audit/checkpoint")
-async def newest_audit_checkpoint(door: Auditing) -> Checkpoint:
-    """The newest checkpoint. It tells of no entry, so that reading it leaves none."""
-    found = await reading_service.newest_checkpoint(door.circle.auditor, organization=door.caller.organization_id)
-    if found is None:
-        raise NotSealedYet("Nothing was sealed yet; is a worker running?")
-    return Checkpoint(
-        epoch=found.epoch,
-        tree_size=found.tree_size,
-        root_hash=found.root_hash.hex(),
-        signed_at=show(found.signed_at),
-        note=found.note,
-    )

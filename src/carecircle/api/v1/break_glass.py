@@ -71,7 +71,7 @@ async def looking(door: Door, emergency_id: UUID) -> AsyncIterator[tuple[AsyncSe
     async with door.change() as db, naming(db, emergency_id=emergency_id):
         person = person_of(door.caller)
         concern = None if person is None else await concern_of(db, emergency_id=emergency_id, provider=person)
-        if concern is None and "change" not in door.caller.may:
+        if concern is None and "change" not in door.may:
             raise EmergencyAccessNotFound
         yield db, concern
 
@@ -107,10 +107,10 @@ async def list_emergencies(door: Asking, pending: bool = False) -> ListOfEmergen
     what awaits their decision, what opened as asked and they may deny, and, on the privacy office's duty, what awaits a
     review; `pending`: their decision alone."""
     person = person_of(door.caller)
-    if person is None and "change" not in door.caller.may:
+    if person is None and "change" not in door.may:
         raise await door.refused(PersonRequired())
     async with door.read() as db:
-        if person is None or "change" in door.caller.may:
+        if person is None or "change" in door.may:
             found = await reading_service.emergencies(db, pending=pending)
         else:
             found = await reading_service.inbox(db, approver=person, pending=pending)
@@ -123,7 +123,7 @@ async def list_emergencies(door: Asking, pending: bool = False) -> ListOfEmergen
         concerns: dict[UUID, Concern | None] = dict.fromkeys(once)
         if person is not None:
             concerns = await concerns_of(db, emergencies=list(once), provider=person)
-            if "change" not in door.caller.may:
+            if "change" not in door.may:
                 once = {own: one for own, one in once.items() if concerns[own] is not None}
         await record_reading(
             db, "emergency-listed", provider=person, emergencies=len(once),

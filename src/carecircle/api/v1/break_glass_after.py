@@ -117,7 +117,7 @@ async def break_glass_figures(door: Asking, since: Instant | None = None, until:
     """For those who may change, and for the privacy office on duty."""
     person = person_of(door.caller)
     async with door.read() as db:
-        may = "change" in door.caller.may or (person is not None and await on_privacy_office(db, provider=person))
+        may = "change" in door.may or (person is not None and await on_privacy_office(db, provider=person))
         told = await figures_service.figures(db, since=since, until=until) if may else None
     if told is None:
         raise await door.refused(

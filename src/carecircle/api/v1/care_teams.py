@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-from urllib.parse import urlencode
+from typing import Literal
+from uuid import UUID
 
-from fastapi import Query
+from fastapi import Response
 
-from carecircle.api.v1.door import Asking, Changing, routes
+from carecircle.api.v1.door import Changing, Reading, routes
+from carecircle.api.v1.etag import IfMatch, digest, tagged
 from carecircle.api.v1.members import Member, member_of
+from carecircle.api.v1.paging import Next, Page, Paging, cursor_of
+from carecircle.api.v1.rehearsal import Preview, changing_unless
 from carecircle.api.v1.shapes import (
     AN_ID,
     ANOTHER_ID,
@@ -26,7 +29,9 @@ from carecircle.api.v1.shapes import (
 )
 from carecircle.care_teams import reading_service, service, team_service
 from carecircle.care_teams.tables import CareTeamPatient
+from carecircle.database.session import take_turns
 from carecircle.errors import NotFound
+from carecircle.errors.service import InvalidCursor
 from carecircle.identifiers import to_text
 from carecircle.period import show
 from carecircle.restrictions.reading_service import record_reading
@@ -77,8 +82,9 @@ class Team(Answer):
 
 
 class Teams(Answer):
-    model_config = example(care_teams=[TEAM])
+    model_config = example(care_teams=[TEAM], next=None)
     care_teams: list[Team]
+    next: Next
 
 
 class Closed(Answer):
@@ -103,42 +109,59 @@ class TeamPatient(Answer):
 
 
 class TeamPatients(Answer):
-    """A page of patients, by id; `next` is the address of the page after it, or null."""
+    """A page of patients, by id."""
 
-    model_config = example(patients=[PATIENT], next=f"/v1/care-teams/{AN_ID}/patients?limit=1&after={ANOTHER_ID}")
+    model_config = example(patients=[PATIENT], next=cursor_of((UUID(int=0),)))
     patients: list[TeamPatient]
-    next: str | None
+    next: Next
 
 
 @router.post("/care-teams", status_code=201)
-async def create_care_team(door: Changing, body: NewTeam) -> Team:
+async def create_care_team(door: Changing, response: Response, body: NewTeam) -> Team:
     async with door.change() as db:
         made = await team_service.create_team(db, name=body.name, team_type=body.team_type)
-        return _team(await reading_service.team_of(db, care_team_id=made))
+        team = _team(await reading_service.team_of(db, care_team_id=made))
+    tagged(response, digest(team))
+    return team
 
 
 @router.get("/care-teams")
-async def list_care_teams(door: Asking, as_of: Instant | None = None) -> Teams:
+async def list_care_teams(door: Reading, page: Paging, as_of: Instant | None = None) -> Teams:
+    """Every team, closed ones too, by name."""
     async with door.read() as db:
-        return Teams(care_teams=[_team(one) for one in await reading_service.teams(db, as_of=as_of)])
+        found = await reading_service.teams(db, as_of=as_of)
+    shown, onwards = page.pick(found, lambda one: (one.name, one.id))
+    return Teams(care_teams=[_team(one) for one in shown], next=onwards)
 
 
 @router.get("/care-teams/{care_team_id}")
-async def read_care_team(door: Asking, care_team_id: OwnId, as_of: Instant | None = None) -> Team:
+async def read_care_team(door: Reading, response: Response, care_team_id: OwnId, as_of: Instant | None = None) -> Team:
     async with door.read() as db:
-        return _team(await reading_service.team_of(db, care_team_id=care_team_id, as_of=as_of))
+        team = _team(await reading_service.team_of(db, care_team_id=care_team_id, as_of=as_of))
+    tagged(response, digest(team))
+    return team
 
 
 @router.patch("/care-teams/{care_team_id}")
-async def rename_care_team(door: Changing, care_team_id: OwnId, body: Renaming) -> Team:
+async def rename_care_team(
+    door: Changing, response: Response, match: IfMatch, care_team_id: OwnId, body: Renaming
+) -> Team:
+    """Rename a team. With If-Match, only if nothing of the team has changed: its name, members, patients or closing."""
     async with door.change() as db:
+        await take_turns(db, door.caller.organization_id, care_team_id)
+        match.require(digest(_team(await reading_service.team_of(db, care_team_id=care_team_id))))
         await team_service.rename_team(db, care_team_id=care_team_id, name=body.name)
-        return _team(await reading_service.team_of(db, care_team_id=care_team_id))
+        team = _team(await reading_service.team_of(db, care_team_id=care_team_id))
+    tagged(response, digest(team))
+    return team
 
 
 @router.post("/care-teams/{care_team_id}/close")
-async def close_care_team(door: Changing, care_team_id: OwnId, body: Closing | None = None) -> Closed:
-    async with door.change() as db:
+async def close_care_team(
+    door: Changing, care_team_id: OwnId, body: Closing | None = None, preview: Preview = False
+) -> Closed:
+    """Let the team end now or at an instant ahead, with all its seats and patients."""
+    async with changing_unless(preview, door) as db:
         done = await team_service.close_team(db, care_team_id=care_team_id, at=body.at if body else None)
         return Closed(closed_since=show(done.closed_since), members=done.members, patients=done.patients)
 
@@ -152,28 +175,19 @@ async def reopen_care_team(door: Changing, care_team_id: OwnId) -> Reopened:
 
 @router.get("/care-teams/{care_team_id}/patients")
 async def list_care_team_patients(
-    door: Asking,
-    care_team_id: OwnId,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    after: OwnId | None = None,
-    as_of: Instant | None = None,
+    door: Reading, care_team_id: OwnId, page: Paging, as_of: Instant | None = None
 ) -> TeamPatients:
-    """The patients whom the team looks after. Each reading is recorded."""
+    """The patients whom the team looks after, by id. Each reading is recorded."""
+    after = _after(page)
     async with door.read() as db:
         found = await reading_service.patients_of(
-            db, care_team_id=care_team_id, limit=limit + 1, after=after, as_of=as_of
+            db, care_team_id=care_team_id, limit=page.limit + 1, after=after, as_of=as_of
         )
-        shown, more = found[:limit], len(found) > limit
+        shown, onwards = page.cut(found, lambda one: (one.patient_id,))
         await record_reading(
             db, "team-patients-read", patients={one.patient_id for one in shown}, care_team=care_team_id, after=after,
             as_of=as_of,
         )  # fmt: skip
-    onwards = None
-    if more:
-        asked = {"limit": str(limit), "after": to_text(shown[-1].patient_id)}
-        if as_of is not None:
-            asked["as_of"] = show(as_of)
-        onwards = f"/v1/care-teams/{to_text(care_team_id)}/patients?{urlencode(asked)}"
     return TeamPatients(patients=[_patient(one) for one in shown], next=onwards)
 
 
@@ -193,6 +207,16 @@ async def end_care_team_patient(door: Changing, care_team_id: OwnId, patient: Ow
         if not ended:
             raise NotFound("No such care team looks after this patient now or ahead.")
         return Ended(ended=ended)
+
+
+def _after(page: Page) -> UUID | None:
+    """The patient after whom a page begins. Raises InvalidCursor."""
+    match page.after:
+        case None:
+            return None
+        case (UUID() as patient,):
+            return patient
+    raise InvalidCursor
 
 
 def _team(team: reading_service.Team) -> Team:

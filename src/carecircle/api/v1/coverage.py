@@ -8,7 +8,8 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import Field
 
-from carecircle.api.v1.door import Asking, Changing, routes
+from carecircle.api.v1.door import Changing, Reading, routes
+from carecircle.api.v1.paging import Next, Paging
 from carecircle.api.v1.shapes import (
     A_THIRD_ID,
     AN_ID,
@@ -90,8 +91,9 @@ class Arrangement(Answer):
 
 
 class Arrangements(Answer):
-    model_config = example(coverage_arrangements=[ROW])
+    model_config = example(coverage_arrangements=[ROW], next=None)
     coverage_arrangements: list[ArrangementRow]
+    next: Next
 
 
 @router.post("/coverage-arrangements", status_code=201)
@@ -106,16 +108,19 @@ async def arrange_coverage(door: Changing, body: NewArrangement) -> Arrangement:
 
 @router.get("/coverage-arrangements")
 async def list_coverage_arrangements(
-    door: Asking,
+    door: Reading,
+    page: Paging,
     provider: OwnId | None = None,
     as_of: Instant | None = None,
     days: Annotated[int, Query(ge=1, le=400, description="How many days ahead to look.")] = 14,
 ) -> Arrangements:
+    """By when they begin. Where they name patients, the reading is recorded."""
     async with door.read() as db:
         found = await reading_service.arrangements(db, provider=provider, as_of=as_of, ahead=timedelta(days=days))
-        if named := {one.patient_id for one in found if one.patient_id}:
-            await record_reading(db, "coverage-read", provider=provider, patients=named, rows=len(found), as_of=as_of)
-        return Arrangements(coverage_arrangements=[_row(one) for one in found])
+        shown, onwards = page.pick(found, lambda one: (one.starts_at, one.id))
+        if named := {one.patient_id for one in shown if one.patient_id}:
+            await record_reading(db, "coverage-read", provider=provider, patients=named, rows=len(shown), as_of=as_of)
+        return Arrangements(coverage_arrangements=[_row(one) for one in shown], next=onwards)
 
 
 @router.delete("/coverage-arrangements/{arrangement_id}")

@@ -8,7 +8,9 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import Field
 
-from carecircle.api.v1.door import Asking, Changing, routes
+from carecircle.api.v1.door import Asking, Changing, Reading, routes
+from carecircle.api.v1.paging import Next, Paging
+from carecircle.api.v1.rehearsal import Preview, changing_unless
 from carecircle.api.v1.shapes import (
     AN_ID,
     ANOTHER_ID,
@@ -90,8 +92,9 @@ class Credential(Answer):
 
 
 class Credentials(Answer):
-    model_config = example(credentials=[CREDENTIAL])
+    model_config = example(credentials=[CREDENTIAL], next=None)
     credentials: list[Credential]
+    next: Next
 
 
 class Lapsing(Answer):
@@ -141,11 +144,13 @@ async def add_credential(door: Changing, body: NewCredential) -> Credential:
 
 
 @router.get("/credentials")
-async def list_credentials(door: Asking, provider: OwnId, as_of: Instant | None = None) -> Credentials:
-    """What a provider holds at an instant, or, without one, all on record."""
+async def list_credentials(door: Asking, page: Paging, provider: OwnId, as_of: Instant | None = None) -> Credentials:
+    """What a provider holds at an instant, or, without one, all on record. Everybody reads their own."""
+    await door.require_read(provider)
     async with door.read() as db:
         found = await credential_service.credentials_of(db, provider=provider, as_of=as_of)
-        return Credentials(credentials=[_credential(one) for one in found])
+    shown, onwards = page.pick(found, lambda one: (one.starts_at, one.id))
+    return Credentials(credentials=[_credential(one) for one in shown], next=onwards)
 
 
 @router.post("/credentials/renew")
@@ -159,14 +164,15 @@ async def renew_credential(door: Changing, body: Renewal) -> Credential:
 
 
 @router.post("/credentials/end")
-async def end_credential(door: Changing, body: CredentialToEnd) -> Ended:
-    async with door.change() as db:
+async def end_credential(door: Changing, body: CredentialToEnd, preview: Preview = False) -> Ended:
+    """End a credential now; what rests on it is suspended, and told by GET `suspended`."""
+    async with changing_unless(preview, door) as db:
         ended = await credential_service.end_credential(db, provider=body.provider, kind=body.kind, code=body.code)
         return Ended(ended=len(ended))
 
 
 @router.get("/credentials/lapsing")
-async def list_lapsing_credentials(door: Asking, days: Annotated[int, Query(ge=1, le=3650)] = 30) -> AllLapsing:
+async def list_lapsing_credentials(door: Reading, days: Annotated[int, Query(ge=1, le=3650)] = 30) -> AllLapsing:
     """What lapses in the days ahead, or lapsed in as many before now."""
     async with door.read() as db:
         found = await credential_service.lapsing(db, within=timedelta(days=days))
@@ -182,7 +188,7 @@ async def list_lapsing_credentials(door: Asking, days: Annotated[int, Query(ge=1
 
 
 @router.get("/suspended")
-async def list_suspended(door: Asking) -> AllSuspended:
+async def list_suspended(door: Reading) -> AllSuspended:
     """What would hold now but for a credential or a referral. Where it names patients, the reading is recorded."""
     async with door.read() as db:
         found = await suspended_holdings(db)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from carecircle.api.v1.door import Changing, routes
+from carecircle.api.v1.rehearsal import Preview, changing_unless
 from carecircle.api.v1.shapes import A_THIRD_ID, AN_ID, ANOTHER_ID, Answer, Body, Id, Reference, example
 from carecircle.identifiers import to_text
 from carecircle.staffing import merge_service
@@ -75,8 +76,9 @@ class Unmerged(Answer):
 
 
 @router.post("/patients/merge")
-async def merge_patients(door: Changing, body: Merging) -> Merged:
-    async with door.change() as db:
+async def merge_patients(door: Changing, body: Merging, preview: Preview = False) -> Merged:
+    """Everything about the record given up becomes the other's."""
+    async with changing_unless(preview, door) as db:
         done = await merge_service.merge_patients(db, patient=body.patient, into=body.into)
     return Merged(
         merge_id=to_text(done.merge_id),

@@ -1,4 +1,4 @@
-"""Who a request is made by, where only a person may make it: the provider whom the token's subject names."""
+"""Who a request is made by, where only a person may make it: the provider whose sign-in it is."""
 
 from __future__ import annotations
 
@@ -6,20 +6,15 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from carecircle.api.tokens import Caller
+from carecircle.api.caller import Caller
 from carecircle.api.v1.door import Asking
-from carecircle.errors import InvalidIdentifier
 from carecircle.errors.emergency import PersonRequired
-from carecircle.identifiers import ProviderId, parse_id
+from carecircle.identifiers import ProviderId
 
 
 def person_of(caller: Caller) -> ProviderId | None:
-    """The provider of a subject `provider:ID`; None for every other subject."""
-    kind, _, own = caller.actor.name.partition(":")
-    try:
-        return ProviderId(parse_id(own)) if kind == "provider" else None
-    except InvalidIdentifier:
-        return None
+    """The provider whose sign-in this is; None for machines, and for persons who are no provider here."""
+    return caller.provider_id
 
 
 async def person(door: Asking) -> ProviderId:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from carecircle.api.v1.door import Asking, routes
+from carecircle.api.v1.door import Reading, routes
 from carecircle.api.v1.shapes import (
     A_THIRD_ID,
     AN_ID,
@@ -122,7 +122,7 @@ class Forecast(Answer):
 
 
 @router.post("/responsible")
-async def ask_who_is_responsible(door: Asking, body: WhoAnswers) -> Responsibility:
+async def ask_who_is_responsible(door: Reading, body: WhoAnswers) -> Responsibility:
     """Who answers for a patient at an instant. That it was asked is recorded, of a patient nobody registered too."""
     async with door.change() as db:
         found = await reading_service.responsible_for(db, patient=body.patient, at=body.at)
@@ -145,7 +145,7 @@ async def ask_who_is_responsible(door: Asking, body: WhoAnswers) -> Responsibili
 
 @router.get("/coverage-forecast")
 async def forecast_coverage(
-    door: Asking, days: Annotated[int, Query(ge=1, le=400)] = 14, starts_at: Instant | None = None
+    door: Reading, days: Annotated[int, Query(ge=1, le=400)] = 14, starts_at: Instant | None = None
 ) -> Forecast:
     async with door.read() as db:
         seen = await reading_service.forecast(db, days=days, starts_at=starts_at)

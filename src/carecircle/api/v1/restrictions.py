@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from carecircle.api.v1.door import Changing, routes
+from carecircle.api.v1.paging import Next, Paging
 from carecircle.api.v1.shapes import (
     A_THIRD_ID,
     AN_ID,
@@ -25,6 +26,7 @@ from carecircle.api.v1.shapes import (
     example,
     id_of,
 )
+from carecircle.database.keyset import Key
 from carecircle.errors import RestrictionNotFound
 from carecircle.identifiers import to_text
 from carecircle.period import show
@@ -41,6 +43,7 @@ RESTRICTION = {
     "id": AN_ID, "kind": "objection", "provider_id": ANOTHER_ID, "patient_id": A_THIRD_ID, "label": None,
     "starts_at": "2026-01-31T08:00:00Z", "ends_at": None,
 }  # fmt: skip
+LABEL = RESTRICTION | {"kind": "sensitivity", "provider_id": None, "label": "CEL"}
 
 
 def _label(given: str) -> str:
@@ -97,8 +100,15 @@ class Restriction(Answer):
 
 
 class Restrictions(Answer):
-    model_config = example(restrictions=[RESTRICTION])
+    model_config = example(restrictions=[RESTRICTION], next=None)
     restrictions: list[Restriction]
+    next: Next
+
+
+class Labels(Answer):
+    model_config = example(labels=[LABEL], next=None)
+    labels: list[Restriction]
+    next: Next
 
 
 @router.post("/restrictions", status_code=201)
@@ -115,23 +125,20 @@ async def restrict(door: Changing, body: NewRestriction) -> Restriction:
 
 @router.get("/restrictions")
 async def list_restrictions(
-    door: Changing, patient: OwnId | None = None, provider: OwnId | None = None, as_of: Instant | None = None
+    door: Changing,
+    page: Paging,
+    patient: OwnId | None = None,
+    provider: OwnId | None = None,
+    as_of: Instant | None = None,
 ) -> Restrictions:
     """Those that name this patient, this provider, or both, or all. For those who may change, and each reading is recorded."""
     async with door.read() as db:
         found = await reading_service.restrictions(db, patient=patient, provider=provider, as_of=as_of)
+        shown, onwards = page.pick(found, _order)
         await reading_service.record_reading(
-            db, "restrictions-read", patient=patient, provider=provider, restrictions=len(found), as_of=as_of
+            db, "restrictions-read", patient=patient, provider=provider, restrictions=len(shown), as_of=as_of
         )
-    return Restrictions(
-        restrictions=[
-            Restriction(
-                id=to_text(one.id), kind=one.kind, provider_id=id_of(one.provider_id), patient_id=id_of(one.patient_id),
-                label=one.label, starts_at=show(one.period.starts_at), ends_at=end_of(one.period.ends_at),
-            )
-            for one in found
-        ]
-    )  # fmt: skip
+    return Restrictions(restrictions=[_read(one) for one in shown], next=onwards)
 
 
 @router.delete("/restrictions/{restriction_id}")
@@ -151,6 +158,18 @@ async def label_patient(door: Changing, body: NewLabel) -> Restriction:
         )
 
 
+@router.get("/labels")
+async def list_labels(
+    door: Changing, page: Paging, patient: OwnId | None = None, as_of: Instant | None = None
+) -> Labels:
+    """Sensitivity labels, of this patient or of all. For those who may change, and each reading is recorded."""
+    async with door.read() as db:
+        found = await reading_service.restrictions(db, patient=patient, as_of=as_of)
+        shown, onwards = page.pick([one for one in found if one.kind == "sensitivity"], _order)
+        await reading_service.record_reading(db, "labels-read", patient=patient, labels=len(shown), as_of=as_of)
+    return Labels(labels=[_read(one) for one in shown], next=onwards)
+
+
 @router.delete("/labels/{label_id}")
 async def lift_label(door: Changing, label_id: OwnId) -> Ended:
     """Take a label from its patient now; one that has not begun never is there."""
@@ -162,6 +181,17 @@ async def _lift(db: AsyncSession, row_id: OwnId, kind: type[AccessRestriction | 
     if not isinstance(await service.lift(db, restriction_id=row_id), kind):
         raise RestrictionNotFound  # and nothing was lifted
     return Ended(ended=1)
+
+
+def _order(one: reading_service.Restriction) -> tuple[Key, ...]:
+    return one.kind, one.period.starts_at, one.id
+
+
+def _read(one: reading_service.Restriction) -> Restriction:
+    return Restriction(
+        id=to_text(one.id), kind=one.kind, provider_id=id_of(one.provider_id), patient_id=id_of(one.patient_id),
+        label=one.label, starts_at=show(one.period.starts_at), ends_at=end_of(one.period.ends_at),
+    )  # fmt: skip
 
 
 def _restriction(row: AccessRestriction | PatientLabel) -> Restriction:

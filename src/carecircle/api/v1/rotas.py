@@ -12,7 +12,7 @@ from pydantic import Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from carecircle.api.v1.coverage import Arrangement, arrangement_of
-from carecircle.api.v1.door import Asking, routes
+from carecircle.api.v1.door import Reading, routes
 from carecircle.api.v1.shapes import (
     A_THIRD_ID,
     ANOTHER_ID,
@@ -110,7 +110,7 @@ class Turns(Answer):
 
 
 @router.post("/rotas", status_code=201, responses={200: {"model": Turns, "description": "With preview: the turns."}})
-async def arrange_rota(door: Asking, response: Response, body: NewRota, preview: bool = False) -> Arrangement | Turns:
+async def arrange_rota(door: Reading, response: Response, body: NewRota, preview: bool = False) -> Arrangement | Turns:
     """Arrange all the turns, or none. With `preview`, show them and write nothing, which who may only ask may do too."""
     if preview:
         response.status_code = 200

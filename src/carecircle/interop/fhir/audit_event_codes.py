@@ -62,12 +62,12 @@ CHANGES: dict[str, Meaning] = {
     **_changes(
         ALERT, ROLES,
         made="primary-assigned assignment-added member-added team-patient-added care-team-created coverage-arranged referred"
-        " duty-added reporting-line-added",
+        " duty-added reporting-line-added provider-role-added",
         changed="assignment-corrected assignments-corrected primary-demoted member-changed care-team-renamed"
         " referral-redirected referral-prolonged handed-over handover-cancelled handover-reverted reassignment-planned"
         " finding-resolved panel-capacity-set",
         ended="assignment-ended member-removed team-patient-removed care-team-closed coverage-ended referral-ended duty-ended"
-        " reporting-line-ended ended-on-leaving offboarded",
+        " reporting-line-ended provider-role-ended ended-on-leaving offboarded",
         reactivate="care-team-reopened",
     ),
     **_changes(
@@ -76,6 +76,17 @@ CHANGES: dict[str, Meaning] = {
         changed="credential-renewed",
         ended="credential-ended suspension-lifted absence-ended",
     ),
+    # Who signs in, by what, and what that permits.
+    **_changes(
+        ALERT, ROLES,
+        made="role-given visit-begun visit-begun-elsewhere",
+        ended="role-taken visit-ended visit-ended-elsewhere visit-not-begun",
+    ),
+    **_changes(
+        ALERT, ATTRIBUTES,
+        made="account-added api-key-made", changed="account-changed api-key-rotated",
+        ended="account-ended api-key-revoked sign-in-ended",
+    ),
     **_changes(
         ALERT, OBJECTS,
         made="objection-recorded patient-labelled relation-added",
@@ -83,7 +94,7 @@ CHANGES: dict[str, Meaning] = {
     ),
     **_changes(
         ALERT, CONFIGURATION,
-        made="organization-registered", changed="policy-set key-rotated keys-wrapped-anew sealing-key-rotated",
+        made="organization-registered unit-registered", changed="policy-set key-rotated keys-wrapped-anew sealing-key-rotated",
         destroyed="organization-shredded",
         encrypt="fields-resealing fields-resealed", hold="hold-placed", unhold="hold-lifted",
     ),
@@ -108,7 +119,7 @@ _LOG_READINGS = frozenset({
 READINGS = frozenset({
     "team-patients-read", "coverage-read", "coverage-forecast-read", "referrals-read", "restrictions-read", "relations-read",
     "suspended-read", "responsible-asked", "emergency-listed", "emergency-read", "holds-read",
-    "objection-told",
+    "objection-told", "patient-looked-up", "patient-read", "primary-read", "assignment-read", "assignments-read", "labels-read",
 })  # fmt: skip
 """Readings of what is kept about patients and providers."""
 IMPORTS = frozenset({"fhir-imported", "fhir-record-taken", "specialties-imported", "demo-built", "demo-units-made"})

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import orjson
 
+from carecircle.directory.name_index_service import note_names
 from carecircle.identifiers import Identifier, new_id
 from carecircle.interop.fhir.codes import dicts, text_of
 from carecircle.interop.fhir.directory_tables import (
@@ -158,6 +159,8 @@ async def register_patients(desk: Desk, batch: Sequence[Kept]) -> dict[str, Regi
     await add_patients(desk, {key: _sealed(desk, key, about) for key, about in roll.people.items()})
     await add_patient_identifiers(desk, roll.identifiers)
     await edit_patients(desk, {key: _sealed(desk, key, about) for key, about in roll.edited.items()})
+    names = {key: about.get("name") for key, about in (roll.people | roll.edited).items()}
+    await note_names(desk.session, desk.run.organization_id, names, desk.run.keyring)
     return outcomes
 
 
