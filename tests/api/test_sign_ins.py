@@ -12,7 +12,7 @@ from joserfc.jwk import OctKey
 
 from carecircle import Actor
 from carecircle.api.tokens import mint
-from carecircle.identifiers import new_id, to_text
+from carecircle.identifiers import new_id, parse_id, to_text
 from tests.api.clinic import bearer, entries, open_clinic
 from tests.api.test_service import question, serving
 from tests.conftest import Hospital
@@ -92,7 +92,7 @@ def test_every_entry_of_a_request_says_from_where_it_came_whatever_a_header_says
     in_hospital(body)
 
 
-def test_a_request_label_that_is_no_word_is_neither_kept_nor_sent_back(in_hospital: Run) -> None:
+def test_a_request_label_goes_back_as_it_came_and_is_kept_only_where_it_is_one_word(in_hospital: Run) -> None:
     async def body(hospital: Hospital) -> None:
         async with serving(hospital) as client:
             for label, kept in (("req-1/7", True), ("Mrs Miller 1970", False), ("Müller", False)):
@@ -103,6 +103,19 @@ def test_a_request_label_that_is_no_word_is_neither_kept_nor_sent_back(in_hospit
                     headers=headers,  # type: ignore[arg-type]  # one value or several
                 )
                 assert answer.status_code == 200
-                assert ("x-request-id" in answer.headers) is kept, label
+                assert dict(answer.headers.raw)[b"x-request-id"] == label.encode()
+                [entry] = await recorded(hospital, answer.json()["context"]["id"])
+                assert (entry["request_id"] == label) is kept
+                assert entry["request_id"] is None or kept
 
     in_hospital(body)
+
+
+async def recorded(hospital: Hospital, entry: str) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(hospital.circle.reach.dsn("auditor"))
+    try:
+        await connection.execute(f"set carecircle.organization_id = '{hospital.organization}'")
+        found = await connection.fetch("select request_id from carecircle.audit_events where id = $1", parse_id(entry))
+        return list(found)
+    finally:
+        await connection.close()

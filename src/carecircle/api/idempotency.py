@@ -160,6 +160,7 @@ def once_of(
     address = str(scope["path"]).encode(), bytes(scope["query_string"])
     parts = (method.encode(), *address, headers.get(b"if-match", b""), body)
     request = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
-    actor = caller.actor
-    who = actor.name if actor.on_behalf_of is None else f"{actor.name} for {actor.on_behalf_of}"
+    actor, of_a_key = caller.actor, caller.bearer is not None and caller.bearer.key_id is not None
+    who = caller.token if of_a_key else actor.name  # two keys may have one name
+    who = who if actor.on_behalf_of is None else f"{who} for {actor.on_behalf_of}"
     return Once(Slot(ring, caller.organization_id, who, found[1] or found[2], request))

@@ -8,8 +8,6 @@ from typing import Any
 
 import structlog
 
-from carecircle.access.decision import request_label
-
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 NO_ROUTE = "none"
 
@@ -51,6 +49,5 @@ def address_of(scope: Scope) -> str | None:
 
 
 def label_of(headers: Mapping[bytes, bytes]) -> bytes | None:
-    """The caller's x-request-id where it can be recorded; another is neither recorded nor sent back."""
-    given = headers.get(b"x-request-id")
-    return None if given is None or request_label(given.decode("latin-1")) is None else given
+    """The caller's x-request-id, which goes back to them as it is; what of it is recorded, `request_label` decides."""
+    return headers.get(b"x-request-id")
