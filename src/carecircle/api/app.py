@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from time import perf_counter
 from types import MappingProxyType
 from typing import Any
@@ -33,9 +34,11 @@ from carecircle.api.v1.etag import unless_known
 from carecircle.audit import metrics as changes
 from carecircle.bootstrap import CareCircle, assemble
 from carecircle.database.reach import Reach, reach
+from carecircle.database.replica import read_as_of
 from carecircle.database.session import require_ready
 from carecircle.errors import AccessUnavailable, CareCircleError, InvalidRequest, NotFound, Unauthenticated
 from carecircle.logs import where_of
+from carecircle.period import show
 from carecircle.settings import Settings
 
 Scope = MutableMapping[str, Any]
@@ -44,6 +47,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 EVALUATION = "/access/v1/evaluation"
 ROUTES = "/v1/"
+MAY_BE_OLD = ("/v1/audit/", "/v1/reports/")
+"""What is read on the replica, where there is one."""
 HEALTH = frozenset({"/healthz", "/readyz"})
 OPEN_ROUTES = HEALTH | docs_page.OPEN | docs_page.OPEN_FILES
 LARGEST_BODY = 65536
@@ -133,7 +138,8 @@ class Service:
         body = await _json(headers, receive)
         once = once_of(self._circle.keyring, caller, scope, headers, body)
         scope["carecircle.door"] = door = Door(self._circle, self._live, caller, once, standing)
-        send = _told(send, label_of(headers))
+        told = scope["path"].startswith(MAY_BE_OLD) and self._circle.reach.replica is not None
+        send = _told(send, label_of(headers), await read_as_of(self._circle.auditor) if told else None)
         if once is not None:
             send = withheld(send, door.settle)
         elif scope["method"] == "GET" and (known := headers.get(b"if-none-match")):
@@ -272,9 +278,10 @@ def _once(body: bytes, receive: Receive) -> Receive:
     return first
 
 
-def _told(send: Send, request_id: bytes | None) -> Send:
-    """Answers that nobody stores, and that name the request as the caller did."""
+def _told(send: Send, request_id: bytes | None, as_of: datetime | None = None) -> Send:
+    """Answers that nobody stores, that name the request as the caller did, and say as of when a replica was read."""
     headers = [(b"cache-control", b"no-store")] + ([(b"x-request-id", request_id)] if request_id else [])
+    headers += [(b"carecircle-as-of", show(as_of).encode())] if as_of is not None else []
 
     async def sent(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":

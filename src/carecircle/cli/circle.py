@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from carecircle.actor import Actor, acting_as
+from carecircle.cli.output import say
 from carecircle.errors import CareCircleError, DatabaseNotMigrated, InvalidSetting, OrganizationRequired
+from carecircle.period import show
 from carecircle.settings import Settings
 
 if TYPE_CHECKING:
@@ -81,10 +83,24 @@ def at_desk(slug: str | None, work: Callable[[Desk], Awaitable[T]]) -> T:
             async with transaction(circle.engine) as session:
                 organization = await find_organization(session, wanted)
             with acting_as(organization=organization, actor=actor):
-                return await work(Desk(circle, organization, wanted, actor))
+                done = await work(Desk(circle, organization, wanted, actor))
+            if at.replica is not None:
+                await _tell_age(circle)
+            return done
 
     with database(settings) as at:
         return asyncio.run(whole(at))
+
+
+async def _tell_age(circle: CareCircle) -> None:
+    """Say as of when the replica was read, where a command read it."""
+    from carecircle.database.replica import read_as_of, was_read
+
+    if not was_read(circle.auditor):
+        return
+    as_of = await read_as_of(circle.auditor)
+    if as_of is not None:
+        say(f"The trail was read on a replica, as of {show(as_of)}.")
 
 
 @contextmanager

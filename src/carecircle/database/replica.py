@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import QueuePool
 
 from carecircle.database.session import transaction
 from carecircle.errors import DatabaseUnavailable
@@ -14,6 +15,11 @@ from carecircle.errors import DatabaseUnavailable
 _AS_OF = text(
     "select pg_is_in_recovery() as here, pg_last_xact_replay_timestamp() as as_of, statement_timestamp() as started"
 )
+
+
+def was_read(engine: AsyncEngine) -> bool:
+    """Whether anything was asked of this engine's database so far."""
+    return isinstance(engine.pool, QueuePool) and engine.pool.checkedin() + engine.pool.checkedout() > 0
 
 
 async def read_as_of(engine: AsyncEngine) -> datetime | None:

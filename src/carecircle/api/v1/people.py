@@ -152,7 +152,7 @@ def in_text(reference: UUID | Identifier) -> str:
     return str(reference)
 
 
-@router.post("/patients", status_code=201)
+@router.post("/patients", status_code=201, responses={200: {"model": Registered, "description": "Was known already"}})
 async def register_patient(door: Changing, response: Response, body: NewPatient) -> Registered:
     """Register a patient; or find them where the id or an identifier is known: then 200, the record gets those identifiers
     that nobody has, and keeps its name, birth date and sex."""

@@ -106,7 +106,11 @@ class Roles(Answer):
     next: Next
 
 
-@router.post("/providers", status_code=201)
+@router.post(
+    "/providers",
+    status_code=201,
+    responses={200: {"model": RegisteredProvider, "description": "Was known already"}},
+)
 async def register_provider(door: Changing, response: Response, body: NewProvider) -> RegisteredProvider:
     """Register a provider; or find them where the id or an identifier is known: then 200, the record gets those identifiers
     that nobody has, and keeps its name."""
