@@ -1,13 +1,13 @@
 """May this provider read this patient's record? Asked of a running service, by a program that blocks.
 
 CARECIRCLE_URL and CARECIRCLE_KEY say where the service is and with which API key or token it is asked. Run it with
-`python examples/client_sync.py PROVIDER PATIENT`; it exits 0 when the provider may, 10 when not.
+`python examples/client_sync.py PROVIDER PATIENT`; it exits 0 when the provider may, 10 when not, 3 without an answer.
 """
 
 import os
 import sys
 
-from carecircle.client import Client
+from carecircle.client import Client, Problem
 from carecircle.errors import AccessUnavailable
 
 
@@ -18,6 +18,9 @@ def main(provider: str, patient: str) -> int:
         except AccessUnavailable as error:
             print(f"No answer, so no: {error}")
             return 3
+        except Problem as problem:
+            print(f"Refused: {problem.code}. {problem}")
+            return 1
         if decision.allowed:
             print(f"Yes: {', '.join(basis.kind for basis in decision.bases)}")
             return 0

@@ -12,11 +12,11 @@ import django
 from django.conf import settings
 from django.core.management import execute_from_command_line
 from django.db import connection, models
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 
 from carecircle.client import Client
-from carecircle.hosts.django import configure, require, visible_patients
+from carecircle.hosts.django import REFUSALS, configure, refused, require, visible_patients
 
 if not settings.configured:
     settings.configure(
@@ -50,8 +50,11 @@ def chart(request: HttpRequest, patient_id: Any) -> JsonResponse:
     return JsonResponse({"titles": list(Chart.objects.filter(patient_id=patient_id).values_list("title", flat=True))})
 
 
-def my_charts(request: HttpRequest) -> JsonResponse:
-    charts = visible_patients(Chart.objects.order_by("title"), request)
+def my_charts(request: HttpRequest) -> HttpResponse:
+    try:
+        charts = visible_patients(Chart.objects.order_by("title"), request)
+    except REFUSALS as error:
+        return refused(error)
     return JsonResponse({"titles": [chart.title for chart in charts]})
 
 

@@ -3,7 +3,8 @@
 The running service is asked by Schemathesis, which makes requests from /openapi.json, right ones and wrong ones, over every
 operation. The examples of the description are given ids of people and facts that are there, so that requests get beyond
 "not found". No answer may be a server error, and none may be other than the description says: status, content type, headers,
-shape. The live events are left out, for that answer never ends. Controls: a route that fails, and one that answers in another shape, stand before the service once, and must be found.
+shape. The live events are left out, for that answer never ends. Controls: a route that fails, and one that answers in
+another shape, stand before the service once, and must be found.
 """
 
 from __future__ import annotations

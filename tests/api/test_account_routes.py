@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -247,8 +248,13 @@ def test_a_visit_is_seen_by_who_is_visited_and_ends(in_hospital: Run, issuer: Is
             again = await call("POST", "/v1/visits", said, 201)
             await there("DELETE", f"/v1/visits/{again['id']}")
             await there("GET", "/v1/accounts", status=403)
+            # Each takes two connections: more at once than there are do not wait for each other.
+            begun_at_once = await asyncio.gather(
+                *(client.post("/v1/visits", json=said, headers=call.headers) for _ in range(24))
+            )
+            assert sorted(one.status_code for one in begun_at_once) == [201] + [409] * 23
             assert [one["code"] for one in await entries(away, "change") if one["code"].startswith("visit")] == [
-                "visit-begun", "visit-ended", "visit-begun", "visit-ended",
+                "visit-begun", "visit-ended", "visit-begun", "visit-ended", "visit-begun",
             ]  # fmt: skip
 
     in_hospital(body)

@@ -100,6 +100,7 @@ def bad_tokens(issuer: Issuer, subject: str) -> dict[str, str]:
         "no end": issuer.token(subject, exp=None),
         "an end that is text": _rs256(issuer, {"alg": "RS256", "kid": "r"}, json.dumps(said | {"exp": "9999999999"}).encode()),
         "an end without end": _rs256(issuer, {"alg": "RS256", "kid": "r"}, json.dumps(said | {"exp": float("inf")}).encode()),
+        "an end beyond all numbers": _rs256(issuer, {"alg": "RS256", "kid": "r"}, json.dumps(said | {"exp": 10**400}).encode()),
         "not yet": issuer.token(subject, nbf=now + 120),
         "issued ahead": issuer.token(subject, iat=now + 120),
         "signed in ahead": issuer.token(subject, auth_time=now + 120),

@@ -88,6 +88,7 @@ def shapes(token: str, asked: bytes) -> dict[str, list[bytes]]:
     """Requests by name, each in the pieces in which it is sent."""
     whole = head(token, len(asked)) + asked
     chunked = head(token, None, "Transfer-Encoding: chunked")
+    unknown = head("x", None, "Transfer-Encoding: chunked")
     chunks = b"%x\r\n%b\r\n" % (7, asked[:7]) + b"%x\r\n%b\r\n0\r\n\r\n" % (len(asked) - 7, asked[7:])
     get = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
     last = head(token, len(asked), "Connection: close") + asked
@@ -104,6 +105,8 @@ def shapes(token: str, asked: bytes) -> dict[str, list[bytes]]:
         "a half behind a whole": [whole + whole[:80], whole[80:]],
         "chunked": [chunked + chunks],
         "chunked and split": [chunked + chunks[:5], chunks[5:]],
+        "a token behind the body": [unknown + chunks[:-2] + f"Authorization: Bearer {token}\r\n\r\n".encode()],
+        "another token behind the body": [chunked + chunks[:-2] + b"Authorization: Bearer x\r\n\r\n"],
         "broken chunks": [chunked + b"zz\r\n"],
         "expects 100": [head(token, len(asked), "Expect: 100-continue"), asked],
         "http/1.0": [head(token, len(asked), line=f"POST {EVALUATION} HTTP/1.0") + asked],
@@ -121,6 +124,7 @@ def shapes(token: str, asked: bytes) -> dict[str, list[bytes]]:
         "of another kind": [whole.replace(b"application/json", b"text/plain")],
         "with a charset": [whole.replace(b"application/json", b"application/json; charset=utf-8")],
         "no token": [whole.replace(b"Bearer ", b"Basic ")],
+        "another scheme of as many letters": [whole.replace(b"Bearer ", b"Digest ")],
         "a bad token": [whole.replace(b"Bearer ", b"Bearer x")],
         "a label": [head(token, len(asked), "X-Request-ID: abc-1") + asked],
         "a label that cannot be recorded": [head(token, len(asked), "X-Request-ID: " + "a" * 600) + asked],
@@ -166,6 +170,9 @@ def test_both_ways_answer_the_same(in_hospital: Run, monkeypatch: pytest.MonkeyP
         assert answers["close, then another"][0].count(b"200 OK") == 1
         assert answers["close"][0].endswith(b"<closed>")
         assert answers["expects 100"][0].startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK")
+        for name in ("a token behind the body", "another scheme of as many letters"):
+            assert answers[name][0].startswith(b"HTTP/1.1 401 ")
+        assert answers["another token behind the body"][0].startswith(b"HTTP/1.1 200 ")
         for name in ("a head too large", "a head without end"):
             assert answers[name][0].startswith(b"HTTP/1.1 431 ")
             assert answers[name][0].count(b"HTTP/1.1") == 1

@@ -25,6 +25,7 @@ from carecircle.api.cork import CorkedProtocol
 from carecircle.api.live import STREAMS_EACH, Live, open_live
 from carecircle.database.reach import dsn
 from carecircle.directory.duty_service import end_duty
+from carecircle.directory.sign_in_service import end_sign_ins
 from carecircle.errors import DatabaseUnavailable
 from carecircle.identifiers import OrganizationId, new_id
 from tests.api.glass import ROUTE, Glass
@@ -141,6 +142,28 @@ def test_a_stream_ends_with_its_token(in_hospital: Run) -> None:
             listening(glass, glass.clinic.first, hours=3 / 3600) as ending,
         ):
             async with asyncio.timeout(4):
+                await ending.ended.wait()
+            await glass.opened()
+            assert (await staying.next())["state"] == "provisional"
+            assert ending.events.empty()
+
+    on_glass(in_hospital, work)
+
+
+def test_a_stream_ends_with_its_sign_in(in_hospital: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "LOOK_ANYWAY", 0.3)
+
+    async def work(glass: Glass) -> None:
+        ward, actor = glass.clinic, Actor.provider(glass.clinic.doctor)
+        async with listening(glass, ward.first) as staying, listening(glass, ward.doctor) as ending:
+            await asyncio.sleep(0.5)
+            assert not ending.ended.is_set()
+            async with glass.hospital.change() as db:
+                ended = await end_sign_ins(
+                    db, actor_name=actor.name, organization=glass.hospital.organization, actor="operator:test"
+                )
+            assert ended == 1
+            async with asyncio.timeout(2):
                 await ending.ended.wait()
             await glass.opened()
             assert (await staying.next())["state"] == "provisional"
@@ -317,8 +340,12 @@ async def _serve(
         told.append(message.get("body", b""))
 
     caller = Caller(organization, Actor.provider(person), time.time() + 60)
-    await stream.EventStream(live, caller, person, "emergency", look)({"type": "http"}, receive, send)
+    await stream.EventStream(live, caller, person, "emergency", look, _always)({"type": "http"}, receive, send)
     return told
+
+
+async def _always() -> bool:
+    return True
 
 
 def _nowhere() -> str:

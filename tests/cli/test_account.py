@@ -74,6 +74,7 @@ def test_a_key_is_told_once(carecircle: Command, own: str) -> None:
     told = parse(made.out.strip())
     assert told is not None
     assert "'ward screens' may ask until " in made.err
+    assert "it needs --may ask-for-others" in made.err
     key = to_text(told.key_id)
     rotated = carecircle("api-key", "rotate", key, "-o", "json", organization=own).json
     assert parse(rotated["key"]) is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,18 @@ def test_an_unusable_address(carecircle: Command, address: str) -> None:
         ran = carecircle(*command, CARECIRCLE_DATABASE_URL=address)
         is_one_sentence(ran, 7, "invalid-setting")
         assert "CARECIRCLE_DATABASE_URL" in ran.err
+
+
+def test_a_server_that_cannot_serve_does_not_say_that_it_does(carecircle: Command) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    unread = carecircle("serve", "--port", str(port), CARECIRCLE_OIDC='[{"issuer": "login.example"}]')
+    is_one_sentence(unread, 7, "invalid-setting")
+    assert "CARECIRCLE_OIDC" in unread.err
+    nowhere = "postgresql://admin:sesame@127.0.0.1:1/carecircle"
+    is_one_sentence(
+        carecircle("serve", "--port", str(port), CARECIRCLE_DATABASE_URL=nowhere), 3, "database-unavailable"
+    )
 
 
 def test_usable_addresses() -> None:

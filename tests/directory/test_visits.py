@@ -142,6 +142,8 @@ def test_only_a_super_admin_of_now_visits_and_is_put_out_at_once(in_hospital: Ru
             {"reason": "too short"},
             {"reason": " " * 20},
             {"reason": "x" * 2001},
+            {"reason": "\0" * 20},
+            {"reason": "Restoring the\x1b[2J ward list"},
             {"minutes": 481},
             {"minutes": 0},
         ):

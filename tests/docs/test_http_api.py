@@ -73,6 +73,7 @@ def test_every_request_is_answered_as_it_says(in_hospital: Run) -> None:
             ("/access/v1/evaluation", 200, 401),
             ("/v1/care-teams", 201, 401),
             ("/v1/assignments", 201, 401),
+            ("/v1/patients/look-up", 200, 401),
             ("/openapi.json", 200, 200),
             ("/v1/duties", 201, 401),
             ("/v1/break-glass", 201, 401),

@@ -16,7 +16,9 @@ from django.test import Client as Browser
 from django.test.utils import override_settings
 
 from carecircle import CareTeamService, to_text
-from carecircle.hosts.asking import in_use, replacing
+from carecircle.client import Client as RemoteClient
+from carecircle.client import Limits
+from carecircle.hosts.asking import in_use, replacing, use
 from carecircle.identifiers import new_id, parse_id
 from carecircle.testing import FakeAccess
 from tests.client.running import Ward
@@ -55,11 +57,14 @@ def test_client_sync(ward: Ward, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     at(ward, ward.asker, monkeypatch)
     assert main("urn:staff|okafor", "urn:mrn|0") == 0
     assert main(ward.brandt, ward.patients[0]) == 10
+    monkeypatch.setenv("CARECIRCLE_KEY", "not-a-key")
+    assert main(ward.okafor, ward.patients[0]) == 1
     monkeypatch.setenv("CARECIRCLE_URL", "http://127.0.0.1:1")
     assert main(ward.okafor, ward.patients[0]) == 3
     said = capsys.readouterr().out
     assert "Yes: primary" in said
     assert "No: no-relationship\n  Ask a care coordinator" in said
+    assert "Refused: unauthenticated." in said
     assert "No answer, so no" in said
 
 
@@ -106,7 +111,13 @@ def test_django_app(ward: Ward, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
                 for path in (f"/charts/{parse_id(ward.patients[0])}/", "/charts/"):
                     answer = browser.get(path, headers={"X-Demo-User": who})
                     seen.append((answer.status_code, answer.json().get("titles")))
+            nobody = browser.get("/charts/")
+            use(RemoteClient("http://127.0.0.1:1", ward.asker, limits=Limits(tries=1)))
+            unable = browser.get("/charts/", headers={"X-Demo-User": ward.okafor})
     assert seen == [(200, ["hers"]), (200, ["hers", "his"]), (403, None), (200, [])]
+    assert [(one.status_code, one.json()["code"]) for one in (nobody, unable)] == [
+        (401, "unauthenticated"), (503, "access-unavailable"),
+    ]  # fmt: skip
 
 
 def test_guard(ward: Ward, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,7 +81,7 @@ class Entrance:
     def recall(self, headers: Headers) -> Caller | None:
         """Who sent this, where that is known without asking anybody. Whether they still may come is not said."""
         authorization = headers.get(b"authorization")
-        if authorization is None:
+        if authorization is None or authorization[:7].lower() != b"bearer ":
             return None
         if ORGANIZATION not in headers and ON_BEHALF_OF not in headers:
             own = self._own.known(authorization)

@@ -126,6 +126,11 @@ class HotProtocol(CorkedProtocol):
         self._head = -self._chunk  # it may have begun at the chunk's last byte
         self._ticks = 0
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # A field behind a chunked body is none of the head's, which whoever stands in front has looked at.
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self._in_head = False
         if self._chunk > LARGEST_HEAD or self._head > 0:

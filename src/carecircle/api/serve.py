@@ -7,6 +7,7 @@ import gc
 import os
 import resource
 import socket
+from collections.abc import Callable
 from contextlib import nullcontext
 
 import uvicorn
@@ -26,9 +27,17 @@ BACKLOG = 4096
 
 
 def serve(
-    settings: Settings, at: Reach | None = None, *, host: str = "127.0.0.1", port: int = 8080, workers: int = 1
+    settings: Settings,
+    at: Reach | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    workers: int = 1,
+    checked: Callable[[], None] | None = None,
 ) -> None:
     """Serve until stopped. With several workers each reaches the database by itself, from the same environment.
+
+    `checked` is called once the settings and the database have been looked at, just before anything listens.
 
     The caller says where the log goes (carecircle.logs); every further process says so for itself.
     Raises DatabaseUnavailable, DatabaseNotMigrated or DatabaseRoleUnsafe before anything listens,
@@ -36,6 +45,8 @@ def serve(
     """
     with nullcontext(at) if at is not None else reach(settings) as found:
         asyncio.run(_check(settings, found))
+    if checked is not None:
+        checked()
     if workers > 1:
         listener = socket.create_server((host, port), family=_family(host, port), backlog=BACKLOG)
         keep(workers, _work, listener, settings.drain_notice + settings.drain + 5)

@@ -25,21 +25,25 @@ SHORTEST_REST = 0.2
 """Seconds between two looks, however often a stream is woken."""
 
 Look = Callable[[], Awaitable[Iterable[Mapping[str, Any]]]]
+Holds = Callable[[], Awaitable[bool]]
+"""Whether what the caller rests on lets them in now."""
 
 
 class EventStream(Response):
-    """Sends what each `look` finds as events of one name, until the reader leaves or the caller's token ends.
+    """Sends what each `look` finds as events of one name, until the reader leaves, or the caller's token, sign-in or account
+    ends.
 
-    `look` says only what is new. When it cannot (CareCircleError), the next one does; nobody is told an error's sentence.
+    `holds` is asked before each look, which says only what is new. When either cannot (CareCircleError), the next one does;
+    nobody is told an error's sentence.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, live: Live, caller: Caller, person: UUID, name: str, look: Look) -> None:
+    def __init__(self, live: Live, caller: Caller, person: UUID, name: str, look: Look, holds: Holds) -> None:
         super().__init__(headers={"x-accel-buffering": "no"})
         del self.headers["content-length"]
         self._live, self._caller, self._person = live, caller, person
-        self._name, self._look = name, look
+        self._name, self._look, self._holds = name, look, holds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -67,7 +71,9 @@ class EventStream(Response):
             beaten = time.monotonic()
             while not gone.done() and (left := self._caller.expires_at - time.time()) > 0:
                 woken.clear()
-                for said in await self._found():
+                if (found := await self._found()) is None:
+                    break
+                for said in found:
                     await write(b"event: %b\ndata: %b\n\n" % (self._name.encode(), orjson.dumps(said)))
                 if (since := time.monotonic() - beaten) >= HEARTBEAT:
                     await write(b":\n\n")
@@ -76,10 +82,11 @@ class EventStream(Response):
             if not gone.done():
                 await write(b"", more=False)
 
-    async def _found(self) -> Iterable[Mapping[str, Any]]:
+    async def _found(self) -> Iterable[Mapping[str, Any]] | None:
+        """What is new; None for somebody who may not be told any more."""
         async with self._live.reading:
             try:
-                return await self._look()
+                return await self._look() if await self._holds() else None
             except CareCircleError:
                 return ()
 

@@ -24,15 +24,21 @@ app = typer.Typer(no_args_is_help=True, help="Accounts: who signs in, as which p
 @app.command()
 def add(
     issuer: Annotated[
-        str, typer.Argument(metavar="ISSUER", help="Who vouches for them: the claim `iss` of their tokens.")
+        str,
+        typer.Argument(
+            metavar="ISSUER", help="Who vouches for them: the claim `iss` of their tokens, to the last slash."
+        ),
     ],
     subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="Who they are there: the claim `sub`.")],
     provider: Annotated[
         str | None,
         typer.Option(metavar="PROVIDER", help="Which provider they are: what they ask, they ask as that one."),
     ] = None,
-    label: Annotated[str, typer.Option(help="What people call it.")] = "",
-    role: Annotated[list[str] | None, typer.Option("--role", metavar="ROLE", help="May be repeated; none.")] = None,
+    label: Annotated[str, typer.Option(help="What people call the account.")] = "",
+    role: Annotated[
+        list[str] | None,
+        typer.Option("--role", metavar="ROLE", help="A role they have; may be repeated; none unless said."),
+    ] = None,
     organization: OrganizationOption = None,
     output: OutputOption = Output.table,
 ) -> None:
@@ -62,7 +68,7 @@ def change(
         str | None, typer.Option(metavar="PROVIDER", help="Which provider they are from now on.")
     ] = None,
     no_provider: Annotated[bool, typer.Option("--no-provider", help="They are no provider any more.")] = False,
-    label: Annotated[str | None, typer.Option(help="What people call it.")] = None,
+    label: Annotated[str | None, typer.Option(help="What people call the account.")] = None,
     organization: OrganizationOption = None,
     output: OutputOption = Output.table,
 ) -> None:
@@ -139,7 +145,7 @@ def list_(
     organization: OrganizationOption = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """The accounts that may sign in now, with their roles and what those permit.
+    """The accounts that may sign in now, with their roles; as JSON or CSV, with what those permit too.
 
     Example: carecircle account list --role org_admin --organization north-hospital
     """

@@ -23,7 +23,7 @@ AccountArgument = Annotated[
 RoleArgument = Annotated[str, typer.Argument(metavar="ROLE", help="Which role; role show lists them.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 COLUMNS = ("id", "issuer", "subject", "provider", "label", "roles", "may", "starts_at")
-SHOWN = ("id", "subject", "label", "provider", "roles")
+SHOWN = ("id", "issuer", "subject", "label", "provider", "roles")
 
 
 async def find(session: AsyncSession, account: str) -> Signer:

@@ -36,11 +36,17 @@ def make(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Which program uses it; the audit trail names it so.")],
     may: Annotated[
         list[str],
-        typer.Option("--may", metavar="PERMISSION", help="What it may; may be repeated. role show lists them."),
+        typer.Option(
+            "--may",
+            metavar="PERMISSION",
+            help="What it may; may be repeated. Questions take ask-for-others: a key is no person.",
+        ),
     ],
     action: Annotated[
         list[str] | None,
-        typer.Option("--action", metavar="ACTION", help="About which actions it may ask; may be repeated; about all."),
+        typer.Option(
+            "--action", metavar="ACTION", help="About which actions it may ask; may be repeated; about all unless said."
+        ),
     ] = None,
     days: DaysOption = 90,
     organization: OrganizationOption = None,
@@ -56,6 +62,11 @@ def make(
         return make_key(session, name=name, may=may, actions=action or None, days=days)
 
     _tell(at_desk(organization, lambda desk: desk.change(work)), organization, output)
+    if "ask" in may and "ask-for-others" not in may:
+        note(
+            "A key is no person, and has nobody to ask about: to ask about others it needs --may ask-for-others.",
+            output,
+        )
 
 
 @app.command()

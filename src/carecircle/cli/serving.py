@@ -51,8 +51,11 @@ def serve(
     settings = Settings.read()
     require_free(host, port)
     with written(settings.log_format, settings.log_level), database(settings) as at:
-        say(f"Serving at http://{host}:{port} until Ctrl-C.")
-        answer(settings, at, host=host, port=port, workers=workers)
+
+        def tell() -> None:
+            say(f"Serving at http://{host}:{port} until Ctrl-C.")
+
+        answer(settings, at, host=host, port=port, workers=workers, checked=tell)
 
 
 def require_free(host: str, port: int) -> None:

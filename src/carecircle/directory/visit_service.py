@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from unicodedata import category
 from uuid import UUID
 
 from sqlalchemy import select
@@ -65,12 +66,14 @@ async def begin_visit(
     """Let a super admin of `home` into the organization of that slug for so many minutes from now.
 
     Raises PermissionRequired unless the account is a super admin's now, OrganizationNotFound, AlreadyVisiting, and
-    InvalidRequest for a reason of fewer than 10 or more than 2,000 characters, minutes outside 1 to 480, or one's own
-    organization.
+    InvalidRequest for a reason of fewer than 10 or more than 2,000 characters or with control characters, minutes outside 1 to
+    480, or one's own organization.
     """
     words = reason.strip()
     if not SHORTEST_REASON <= len(words) <= LONGEST_REASON:
         raise InvalidRequest(f"A visit has a reason of {SHORTEST_REASON} to {LONGEST_REASON:,} characters.")
+    if any(category(one) == "Cc" and one not in "\t\r\n" for one in words):
+        raise InvalidRequest("The reason of a visit is text that can be read, without control characters.")
     if not 1 <= minutes <= MOST_MINUTES:
         raise InvalidRequest(f"A visit lasts 1 to {MOST_MINUTES} minutes.")
     who, at_home = actor_of(actor), organization_of(home)

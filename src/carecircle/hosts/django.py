@@ -30,7 +30,8 @@ from carecircle.hosts.asking import (
     use,
 )
 from carecircle.hosts.django_any import EqualsAny
-from carecircle.hosts.refusal import PROBLEM, REFUSALS, Decided, problem_of
+from carecircle.hosts.refusal import PROBLEM, Decided, problem_of
+from carecircle.hosts.refusal import REFUSALS as REFUSALS
 
 View = TypeVar("View", bound=Callable[..., Any])
 Rows = TypeVar("Rows", bound="QuerySet[Any]")
@@ -77,7 +78,7 @@ def require(action: str, *, patient: str, system: str | None = None, purpose: st
                     who = await _asker_later(request)
                     decided = await granted_by(who.asks or in_use(), who.provider, wanted(request, given))
                 except REFUSALS as error:
-                    return _refused(error)
+                    return refused(error)
                 said: HttpResponse = await view(_marked(request, decided), *args, **given)
                 return said
 
@@ -89,7 +90,7 @@ def require(action: str, *, patient: str, system: str | None = None, purpose: st
                 who = _asker(request)
                 decided = granted_now(who.asks or in_use(), who.provider, wanted(request, given))
             except REFUSALS as error:
-                return _refused(error)
+                return refused(error)
             said: HttpResponse = view(_marked(request, decided), *args, **given)
             return said
 
@@ -187,6 +188,7 @@ def _marked(request: HttpRequest, decided: Decided) -> HttpRequest:
     return request
 
 
-def _refused(error: CareCircleError) -> HttpResponse:
+def refused(error: CareCircleError) -> HttpResponse:
+    """The problem details that a guard answers with; for views that catch REFUSALS around `visible_patients` themselves."""
     status, body = problem_of(error)
     return JsonResponse(body, status=status, content_type=PROBLEM, headers={"Cache-Control": "no-store"})

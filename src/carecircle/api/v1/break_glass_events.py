@@ -70,4 +70,4 @@ async def follow_emergencies(door: Asking, person: Person) -> Response:
 
     At first what stands, then each change, within a second. There is no replay: what was missed is told by how it stands.
     """
-    return EventStream(door.live, door.caller, person, "emergency", Following(door, person).look)
+    return EventStream(door.live, door.caller, person, "emergency", Following(door, person).look, door.holds)

@@ -103,6 +103,11 @@ class Door:
     def _acting(self) -> AbstractContextManager[None]:
         return acting_as(organization=self.caller.organization_id, actor=self.caller.actor)
 
+    async def holds(self) -> bool:
+        """Whether what the request rests on lets in still, for one that goes on long. Raises AccessUnavailable."""
+        bearer = self.caller.bearer
+        return bearer is None or (await self.circle.access.standing(self.caller.organization_id, bearer)).live
+
     async def require(self, permission: Permission) -> None:
         """Raises PermissionRequired, and leaves an entry of it, unless the caller may."""
         if permission not in self.may:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from pydantic import Field, StringConstraints
 
+from carecircle.api.live import Live
 from carecircle.api.v1.door import Asking, Door, routes
 from carecircle.api.v1.paging import Next, Paging
 from carecircle.api.v1.shapes import A_THIRD_ID, AN_ID, ANOTHER_ID, Answer, Body, Id, Moment, OwnId, example
@@ -17,6 +20,9 @@ from carecircle.identifiers import to_text
 from carecircle.period import show
 
 router = routes("visits")
+
+# One at a time in a process: each holds a connection while it waits for another, and many would wait for each other.
+_turns: WeakKeyDictionary[Live, asyncio.Lock] = WeakKeyDictionary()
 
 VISIT = {
     "id": AN_ID, "home_id": ANOTHER_ID, "account_id": A_THIRD_ID, "reason": "Restoring the ward list after the outage",
@@ -66,7 +72,7 @@ class Visits(Answer):
 async def begin_visit(door: Asking, body: NewVisit) -> BegunVisit:
     """Begin a visit to another organization, as a super admin of this one. It is on record in both."""
     account_id = await _travelling(door)
-    async with door.change():
+    async with _turn(door), door.change():
         stay = await visit_service.begin_visit(
             door.circle.engine, account_id=account_id, organization=body.organization, reason=body.reason,
             minutes=body.minutes,
@@ -94,8 +100,12 @@ async def list_visits(door: Asking, page: Paging) -> Visits:
 async def end_visit(door: Asking, visit_id: OwnId) -> Visit:
     """End a visit to this organization, as one of its administrators or as the visitor. The answer is what it was."""
     await door.require("administer")
-    async with door.change():
+    async with _turn(door), door.change():
         return _visit(await visit_service.end_visit(door.circle.engine, visit_id=visit_id))
+
+
+def _turn(door: Door) -> asyncio.Lock:
+    return _turns.setdefault(door.live, asyncio.Lock())
 
 
 async def _travelling(door: Door) -> UUID:
