@@ -11,7 +11,8 @@ import httpx
 import pytest
 import structlog
 
-from carecircle.api.app import LARGEST_BODY, Service
+from carecircle.api.app import Service
+from carecircle.api.exchange import LARGEST_BODY
 from tests.api.clinic import ROUTES, SOON, Clinic, made_up, open_clinic
 from tests.conftest import Hospital
 

@@ -12,13 +12,15 @@ import asyncpg
 import pytest
 
 from carecircle import Actor
-from carecircle.api.v1 import aside
+from carecircle.api.v1 import aside, audit_exporting
+from carecircle.api.v1.door import Door
 from carecircle.audit.entry import Entry, append
 from carecircle.audit.sealing import seal_once
 from carecircle.audit.sealing_key import SealingKey
 from carecircle.audit.verify import VerifyKey, verify
 from carecircle.database.session import instant
 from carecircle.directory import keys_service
+from carecircle.directory.sign_in_service import end_sign_ins
 from carecircle.findings.service import NewFinding, record
 from carecircle.identifiers import new_id, parse_id, to_text
 from tests.api.clinic import Clinic, open_clinic, open_neighbour
@@ -127,6 +129,29 @@ def test_a_decision_is_explained_and_answered_again(in_hospital: Run) -> None:
                     "errors" in await ask(clinic, "audit", "GET", f"/v1/audit/entries?{path}", status=400)
                     or "to" in path
                 )
+
+    in_hospital(body)
+
+
+def test_an_export_ends_with_the_sign_in_of_its_reader(in_hospital: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looked at before every block here; every second otherwise."""
+
+    async def body(hospital: Hospital) -> None:
+        async with open_clinic(hospital) as clinic:
+            monkeypatch.setattr(audit_exporting, "LOOK_AGAIN", -1.0)
+            headers, held = clinic.bearer("audit"), Door.holds
+            whole = await clinic.client.get("/v1/audit/export", headers=headers)
+            assert (whole.status_code, whole.text[-1]) == (200, "\n")
+
+            async def ended_meanwhile(door: Door) -> bool:
+                async with hospital.change() as db:
+                    who = door.caller.actor.name
+                    await end_sign_ins(db, actor_name=who, organization=hospital.organization, actor="test")
+                return await held(door)
+
+            monkeypatch.setattr(Door, "holds", ended_meanwhile)
+            cut = await clinic.client.get("/v1/audit/export", headers=headers)
+            assert (cut.status_code, cut.json()["code"]) == (503, "access-unavailable")
 
     in_hospital(body)
 

@@ -15,6 +15,7 @@ import uvicorn
 
 from carecircle import Actor, CareTeamService, to_text
 from carecircle.api.app import Service
+from carecircle.api.gate import Entrance
 from carecircle.api.problems import STATUSES, status_of
 from carecircle.api.tokens import Permission, mint
 from carecircle.errors import CareCircleError, PrimaryAlreadyAssigned
@@ -242,5 +243,22 @@ def test_a_question_that_was_never_whole_is_not_decided(in_hospital: Run) -> Non
                 writer.close()
                 await asyncio.sleep(0.2)
                 assert await entries(hospital) == expected
+
+    in_hospital(body)
+
+
+def test_what_goes_wrong_before_a_route_is_a_problem_too(in_hospital: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def body(hospital: Hospital) -> None:
+        async with serving(hospital) as client:
+            assert (await client.get("/v1/care-teams")).status_code == 200
+
+            async def broken(*_: object) -> None:
+                raise ZeroDivisionError("Mrs Miller")
+
+            monkeypatch.setattr(Entrance, "enter", broken)
+            answer = await client.get("/v1/care-teams", headers={"x-request-id": "r-1"})
+        assert (answer.status_code, answer.json()["code"]) == (500, "internal-error")
+        assert answer.headers["x-request-id"] == "r-1"
+        assert "Miller" not in answer.text
 
     in_hospital(body)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 from time import perf_counter
-from types import MappingProxyType
-from typing import Any
 
 import structlog
 from fastapi import FastAPI, HTTPException, Request
@@ -16,10 +13,22 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from carecircle.access.bearer import Standing
 from carecircle.api import docs_page
-from carecircle.api.at_once import AtOnce, heads
+from carecircle.api.at_once import AtOnce
 from carecircle.api.authzen import is_authzen, serve
 from carecircle.api.caller import Caller
 from carecircle.api.evaluation import evaluate
+from carecircle.api.exchange import (
+    JSON,
+    HungUpError,
+    Receive,
+    Scope,
+    Send,
+    once_more,
+    read_body,
+    read_json,
+    send_answer,
+    told_how,
+)
 from carecircle.api.gate import Entrance, open_entrance
 from carecircle.api.hot import TakesAtOnce
 from carecircle.api.idempotency import once_of, withheld
@@ -38,12 +47,7 @@ from carecircle.database.replica import read_as_of
 from carecircle.database.session import require_ready
 from carecircle.errors import AccessUnavailable, CareCircleError, InvalidRequest, NotFound, Unauthenticated
 from carecircle.logs import where_of
-from carecircle.period import show
 from carecircle.settings import Settings
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 EVALUATION = "/access/v1/evaluation"
 ROUTES = "/v1/"
@@ -51,8 +55,7 @@ MAY_BE_OLD = ("/v1/audit/", "/v1/reports/")
 """What is read on the replica, where there is one."""
 HEALTH = frozenset({"/healthz", "/readyz"})
 OPEN_ROUTES = HEALTH | docs_page.OPEN | docs_page.OPEN_FILES
-LARGEST_BODY = 65536
-JSON = b"application/json"
+BROKEN = CareCircleError("Something went wrong here; nothing was changed unless you were told so.")
 PROBLEM = b"application/problem+json"
 
 log = structlog.get_logger("carecircle.api")
@@ -84,30 +87,35 @@ class Service:
         if scope["type"] != "http":
             await self.pages(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        request_id = label_of(headers)
-        path: str = scope["path"]
-        address = address_of(scope)
-        answered = send = Answered(send)
-        if is_authzen(path, scope["method"]):
+        answered = Answered(send)
+        if is_authzen(scope["path"], scope["method"]):
             await self._authzen(scope, receive, answered)
             return
         try:
-            if path == EVALUATION and scope["method"] == "POST":
-                body = await self._evaluation(headers, receive, request_id, address)
-                await _answer(send, 200, body, JSON, request_id)
-                return
-            if path not in OPEN_ROUTES:
-                caller, standing = await self._entrance.enter(headers, address)
-                if path.startswith(ROUTES):
-                    receive, send = await self._to_a_route(scope, headers, caller.at(address), standing, receive, send)
-        except _HungUpError:
+            further = await self._to_its_page(scope, receive, answered)
+        except HungUpError:
             return
-        except CareCircleError as error:
-            status, body = problem(error)
-            await _answer(send, status, body, PROBLEM, request_id, headers_of(error))
-            answered.tell(scope)
+        except Exception as error:  # noqa: BLE001  whatever it is, the caller hears of it, and the log not what it says
+            await self._fail(scope, answered, error)
             return
+        if further is not None:
+            await self._page(scope, *further)
+            answered.tell(scope, quietly=scope["path"] in HEALTH)
+
+    async def _to_its_page(self, scope: Scope, receive: Receive, send: Send) -> tuple[Receive, Send] | None:
+        """What a page reads from and answers to; None where there was nothing left to do for one."""
+        headers, address, path = dict(scope["headers"]), address_of(scope), scope["path"]
+        if path == EVALUATION and scope["method"] == "POST":
+            label = label_of(headers)
+            await send_answer(send, 200, await self._evaluation(headers, receive, label, address), JSON, label)
+            return None
+        if path not in OPEN_ROUTES:
+            caller, standing = await self._entrance.enter(headers, address)
+            if path.startswith(ROUTES):
+                return await self._to_a_route(scope, headers, caller.at(address), standing, receive, send)
+        return receive, send
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self.pages(scope, receive, send)
         except Exception as error:  # noqa: BLE001  it has been answered already, and must not reach a log as it is
@@ -116,7 +124,14 @@ class Service:
         finally:
             if (door := scope.get("carecircle.door")) is not None and door.once is not None:
                 await door.once.undo()
-        answered.tell(scope, quietly=path in HEALTH)
+
+    async def _fail(self, scope: Scope, send: Answered, error: Exception) -> None:
+        if not isinstance(error, CareCircleError):
+            log.error("request failed", kind=type(error).__name__, where=where_of(error.__traceback__))
+            error = BROKEN
+        status, body = problem(error)
+        await send_answer(send, status, body, PROBLEM, label_of(dict(scope["headers"])), headers_of(error))
+        send.tell(scope)
 
     async def _authzen(self, scope: Scope, receive: Receive, send: Answered) -> None:
         many = await serve(scope, receive, send, self._circle, self._entered)
@@ -135,16 +150,16 @@ class Service:
         send: Send,
     ) -> tuple[Receive, Send]:
         """Put the door into the scope of a request under /v1. Raises InvalidRequest for what is sent wrongly."""
-        body = await _json(headers, receive)
+        body = await read_json(headers, receive)
         once = once_of(self._circle.keyring, caller, scope, headers, body)
         scope["carecircle.door"] = door = Door(self._circle, self._live, caller, once, standing)
         told = scope["path"].startswith(MAY_BE_OLD) and self._circle.reach.replica is not None
-        send = _told(send, label_of(headers), await read_as_of(self._circle.auditor) if told else None)
+        send = told_how(send, label_of(headers), await read_as_of(self._circle.auditor) if told else None)
         if once is not None:
             send = withheld(send, door.settle)
         elif scope["method"] == "GET" and (known := headers.get(b"if-none-match")):
             send = unless_known(send, known)
-        return _once(body, receive), send
+        return once_more(body, receive), send
 
     async def _entered(self, headers: dict[bytes, bytes], address: str | None) -> Caller:
         """Who sent this. Raises what Entrance.enter does."""
@@ -157,7 +172,7 @@ class Service:
         caller = await self._entrance.admit(headers, address)
         if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != JSON:
             raise InvalidRequest("Send the question as Content-Type: application/json.")
-        asked = await _body(receive)
+        asked = await read_body(receive)
         try:
             label, access = request_id.decode("latin-1") if request_id else None, self._circle.access
             try:
@@ -192,7 +207,7 @@ class Service:
 
         @pages.exception_handler(Exception)
         async def broken(_: Request, error: Exception) -> Response:
-            return answer(CareCircleError("Something went wrong here; nothing was changed unless you were told so."))
+            return answer(BROKEN)
 
         @pages.get("/healthz")
         async def healthz() -> dict[str, str]:
@@ -241,63 +256,3 @@ class Service:
             circle.access.bound(most_waiting=self._settings.most_waiting, longest_wait=self._settings.longest_wait)
             self.at_once = AtOnce(circle.access, entrance, self._tally).take
             yield
-
-
-class _HungUpError(Exception):
-    """The caller left before the question was whole: there is nobody to answer, and nothing to decide."""
-
-
-async def _body(receive: Receive) -> bytes:
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body") and len(body) <= LARGEST_BODY:
-        message = await receive()
-        body += message.get("body", b"")
-    if message["type"] == "http.disconnect":
-        raise _HungUpError
-    if len(body) > LARGEST_BODY:
-        raise InvalidRequest(f"A body has at most {LARGEST_BODY} bytes.")
-    return body
-
-
-async def _json(headers: dict[bytes, bytes], receive: Receive) -> bytes:
-    """The whole body, or nothing. Raises InvalidRequest for one that is too large, or is not said to be JSON."""
-    body = await _body(receive)
-    if body and headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != JSON:
-        raise InvalidRequest("Send a body as Content-Type: application/json.")
-    return body
-
-
-def _once(body: bytes, receive: Receive) -> Receive:
-    """A body that has been read already, and then whatever else comes."""
-    waiting = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def first() -> MutableMapping[str, Any]:
-        return waiting.pop() if waiting else await receive()
-
-    return first
-
-
-def _told(send: Send, request_id: bytes | None, as_of: datetime | None = None) -> Send:
-    """Answers that nobody stores, that name the request as the caller did, and say as of when a replica was read."""
-    headers = [(b"cache-control", b"no-store")] + ([(b"x-request-id", request_id)] if request_id else [])
-    headers += [(b"carecircle-as-of", show(as_of).encode())] if as_of is not None else []
-
-    async def sent(message: MutableMapping[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], *headers]
-        await send(message)
-
-    return sent
-
-
-async def _answer(
-    send: Send,
-    status: int,
-    body: bytes,
-    kind: bytes,
-    request_id: bytes | None,
-    more: Mapping[str, str] = MappingProxyType({}),
-) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": heads(kind, len(body), request_id, more)})
-    await send({"type": "http.response.body", "body": body})

@@ -23,6 +23,8 @@ router = routes("audit")
 
 PATIENCE = 60.0
 """Seconds for which a reader may stop reading before they are let go."""
+LOOK_AGAIN = 1.0
+"""Seconds after which it is asked anew whether the reader's sign-in or key still holds."""
 KINDS: dict[Format, tuple[str, str]] = {
     "verifiable": ("application/x-ndjson", "ndjson"),
     "ndjson": ("application/x-ndjson", "ndjson"),
@@ -50,7 +52,8 @@ async def export_audit(door: Auditing, sought: Seeking, format: Format = "ndjson
 class Export(Response):
     """Sends blocks as the database gives them, none before the one before it was taken: memory does not grow with the trail.
 
-    Whoever leaves, stops reading for a minute or whose token ends gets no end of it, so that nobody takes a part for the whole.
+    Whoever leaves, stops reading for a minute or whose token, key or sign-in ends gets no end of it, so that nobody takes a part
+    for the whole.
     """
 
     def __init__(self, door: Door, format_: Format, wanted: Filter) -> None:
@@ -61,12 +64,15 @@ class Export(Response):
         self._door, self._format, self._wanted = door, format_, wanted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        door, begun = self._door, False
+        door, begun, looked = self._door, False, time.monotonic()
         gone = asyncio.create_task(_gone(receive))
 
         async def write(block: bytes) -> None:
-            nonlocal begun
-            if gone.done() or time.time() >= door.caller.expires_at:
+            nonlocal begun, looked
+            ended = gone.done() or time.time() >= door.caller.expires_at
+            if not ended and time.monotonic() - looked > LOOK_AGAIN:
+                ended, looked = not await door.holds(), time.monotonic()
+            if ended:
                 raise AccessUnavailable("Nobody may read on, so the export ended early.")
             async with asyncio.timeout(PATIENCE):
                 if not begun:
