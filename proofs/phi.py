@@ -7,8 +7,8 @@ server and worker at debug level, what the command says on stderr, addresses and
 mails and webhooks, the trail's export, PostgreSQL's own log, the statements pg_stat_activity showed meanwhile, a dump of
 every table, and every file of the data directory after a checkpoint. None may be found.
 
-What may hold them, and is not looked at: bodies that answer an authorised reader, and what the driver itself sent. There
-are no traces: carecircle makes none. Controls: each kind of leak is planted once, and must be found.
+What may hold them, and is not looked at: bodies that answer an authorised reader, what the driver itself sent, and its own
+X-Request-ID, which goes back to it. There are no traces: carecircle makes none. Controls: each kind of leak is planted once, and must be found.
 """
 
 from __future__ import annotations

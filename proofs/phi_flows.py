@@ -96,7 +96,8 @@ class OverHttp:
         said = {name: one.encode() for name, one in headers.items()}
         answer = await self.client.request(method, path, content=content, headers=said, **more)
         self.asked += 1
-        head = b"\n".join(name + b": " + said for name, said in answer.headers.raw)
+        # What the caller calls a request comes back to the caller as it is, as AuthZEN asks.
+        head = b"\n".join(name + b": " + one for name, one in answer.headers.raw if one != said.get("x-request-id"))
         self.seen(f"headers of {method} {path[:40]}", head)
         if answer.status_code >= 400:
             self.seen(f"error body of {method} {path[:40]}", answer.content)

@@ -22,7 +22,7 @@ for found in pkgutil.iter_modules(carecircle.errors.__path__):
 
 def kinds(of: type[CareCircleError] = CareCircleError) -> Iterator[type[CareCircleError]]:
     """Those of the service; the client's own are made from what the service answers."""
-    if of.__module__.startswith("carecircle.client"):
+    if of.__module__.startswith(("carecircle.client", "carecircle.hosts")):
         return
     yield of
     for kind in of.__subclasses__():

@@ -13,7 +13,7 @@ from carecircle.database.reach import Reach
 
 @pytest.mark.parametrize("careless", [False, True])
 def test_keys_are_rotated_while_everybody_works(migrated: Reach, settings: Settings, careless: bool) -> None:
-    found = asyncio.run(prove(migrated, settings, processes=2, patients=30, margin=2.5, rotations=1, careless=careless))
+    found = asyncio.run(prove(migrated, settings, processes=2, patients=12, margin=1.0, rotations=1, careless=careless))
     assert found.done["read"] > 20
     assert found.lost == 0
     if careless:

@@ -70,7 +70,7 @@ EXAMPLE: dict[str, Any] = {
     "emergency_opened_by_unit_an_hour": 20,
     "privacy_office_email": "privacy@hospital.example",
     "audit_retention_years": 10,
-    "family_rule": True,
+    "family_rule": False,
     "authzen_resource_types": {"record": "urn:mrn"},
     "authzen_subject_types": {"clinician": "urn:staff"},
 }
