@@ -8,7 +8,8 @@ mails and webhooks, the trail's export, PostgreSQL's own log, the statements pg_
 every table, and every file of the data directory after a checkpoint. None may be found.
 
 What may hold them, and is not looked at: bodies that answer an authorised reader, what the driver itself sent, and its own
-X-Request-ID, which goes back to it. There are no traces: carecircle makes none. Controls: each kind of leak is planted once, and must be found.
+X-Request-ID, which goes back to it. There are no traces: carecircle makes none. Controls: each kind of leak is planted once,
+and must be found.
 """
 
 from __future__ import annotations
