@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     witness_every: float = Field(
         default=1.0, ge=0, le=60, description="Seconds between two publications of checkpoints, at least."
     )
-    seal_every: float = Field(default=0.25, gt=0, le=1, description="Seconds between two passes of the sealer.")
+    seal_every: float = Field(default=0.75, gt=0, le=1, description="Seconds between two passes of the sealer.")
 
     @classmethod
     def read(cls) -> Settings:
