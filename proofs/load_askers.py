@@ -146,7 +146,7 @@ async def ask(
     everybody: list[Connection] = []
     loop = asyncio.get_running_loop()
     # One question before, so that what a server makes at its first is not taken for the connections'.
-    await _wait_for(port, questions[0], told, everybody)
+    await _wait_for(port, questions[0], told)
     empty = memory()
 
     async def connect(number: int) -> None:
@@ -172,7 +172,7 @@ async def ask(
     return told
 
 
-async def _wait_for(port: int, question: bytes, told: Told, everybody: list[Connection]) -> None:
+async def _wait_for(port: int, question: bytes, told: Told) -> None:
     loop, answered = asyncio.get_running_loop(), deque[Connection]()
     async with asyncio.timeout(60):
         while True:
@@ -185,7 +185,7 @@ async def _wait_for(port: int, question: bytes, told: Told, everybody: list[Conn
         connection.ask(question, time.perf_counter())
         while not answered:  # noqa: ASYNC110  a deque, as everywhere here
             await asyncio.sleep(0.01)
-    everybody.append(connection)
+    connection.give_up(time.perf_counter())  # unused from here on, it would be closed for that one day
 
 
 async def _at_a_steady_rate(
