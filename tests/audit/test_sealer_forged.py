@@ -73,7 +73,10 @@ def test_an_entry_of_an_impossible_time_gets_no_leaf_and_stops_nobody(alone: Cal
             if await desk.leaves():
                 break
         later = await desk.write()
-        await asyncio.sleep(0.6)
+        for _ in range(100):
+            await asyncio.sleep(0.05)
+            if set(later) <= set(await said_of(desk)):
+                break
         stop.set()
         await task
         said = await said_of(desk)

@@ -66,7 +66,7 @@ def secured(file: Path, heard: list[bytes]) -> Iterator[str]:
                     plain.settimeout(5)
                     try:
                         with context.wrap_socket(plain, server_side=True) as connection:
-                            heard.append(connection.recv(65536))
+                            heard.append(request_of(connection))
                             connection.sendall(head.encode() + body)
                     except OSError:
                         continue
@@ -78,6 +78,17 @@ def secured(file: Path, heard: list[bytes]) -> Iterator[str]:
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             thread.join(10)
+
+
+def request_of(connection: ssl.SSLSocket) -> bytes:
+    """The whole of it: what is closed with something unread is reset, and the answer lost."""
+    whole = b""
+    while True:
+        whole += (more := connection.recv(65536))
+        head, found, body = whole.partition(b"\r\n\r\n")
+        length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+        if not more or (found and len(body) >= int(length or 0)):
+            return whole
 
 
 def blocking(address: str, tls: ssl.SSLContext | None) -> Any:
