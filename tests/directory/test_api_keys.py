@@ -12,10 +12,11 @@ from sqlalchemy import text
 from carecircle.access.decision import Bearer
 from carecircle.audit.facts_service import compare
 from carecircle.directory.api_key import KeyText, hash_of, is_secret_of, new_secret, parse, written
-from carecircle.directory.api_key_service import api_keys, by_key, make_key, makers, revoke_key, rotate_key
+from carecircle.directory.api_key_service import api_keys, make_key, makers, revoke_key, rotate_key
+from carecircle.directory.gate_service import last_key
 from carecircle.errors import InvalidRequest, PermissionRequired
 from carecircle.errors.service import ApiKeyNotFound
-from carecircle.identifiers import new_id
+from carecircle.identifiers import OrganizationId, new_id
 from tests.conftest import Hospital
 from tests.directory.house import House
 from tests.directory.signers import count, standing
@@ -45,7 +46,8 @@ def test_a_keys_text_says_whose_it_is_and_nothing_else_is_one() -> None:
 
 async def held(house: House, told: KeyText) -> bool:
     """Whether the key of this text is live, its secret the right one."""
-    row = await house.do(by_key, told)
+    async with house.hospital.change() as db:
+        row = await last_key(db, OrganizationId(told.organization_id), told.key_id)
     known = is_secret_of(told.secret, None if row is None else row.secret_hash)
     return known and (await standing(house.hospital, Bearer(told.organization_id, told.key_id))).live
 

@@ -26,7 +26,7 @@ from tests.notices.conftest import FROM
 from tests.notices.receivers import HERE, SECRET, HookReceiver, MailServer
 from tests.notices.test_worker import InHospital, outcome, put_down, soon
 
-ROWS = 24
+ROWS = 40
 Started = Callable[..., subprocess.Popen[bytes]]
 
 
@@ -88,7 +88,7 @@ def known(mail: MailServer, address: str) -> Counter[str]:
 def test_a_worker_killed_again_and_again_loses_nothing(
     in_hospital: InHospital, started: Started, mail: MailServer, hook: HookReceiver
 ) -> None:
-    kills = 2
+    kills = 3
 
     async def body(hospital: Hospital) -> None:
         hook.slow = mail.slow = 0.05

@@ -35,7 +35,7 @@ T = TypeVar("T")
 DAY = timedelta(days=1)
 CARDIOLOGY = "207RC0000X"
 ROLES = ("attending", "resident", "nurse", "specialist", "member")
-SITUATIONS = 60
+SITUATIONS = 100
 
 POLICIES: dict[str, dict[str, Any]] = {
     "by default": {},

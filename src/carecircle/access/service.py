@@ -131,7 +131,7 @@ class Access:
         if decision.allowed or decision.code in _NO_NEAREST:
             # What is nearest is a path that lacks something; a restriction takes away paths that lack nothing.
             return Explanation(decision, ())
-        async with self._reader() as connection:
+        async with self.reader() as connection:
             missing = await missing_paths(connection, decision)
         return Explanation(replace(decision, nearest=missing[0] if missing else None), missing)
 
@@ -183,7 +183,7 @@ class Access:
 
     async def replay(self, entry: Recorded, known: Known) -> Replay:
         """A recorded answer given again from what was known then; nothing is recorded. See access/replay_service.py."""
-        async with self._reader() as connection:
+        async with self.reader() as connection:
             return await replay(connection, entry, known, self._keyring)
 
     def break_glass(
@@ -218,7 +218,7 @@ class Access:
         resolve = self.resolve_provider if wanted == "patients" else self.resolve_patient
         entry_id = new_id()
         given_id = await resolve(organization_id, given)
-        async with self._reader() as connection:
+        async with self.reader() as connection:
             return await listing(
                 connection,
                 wanted,
@@ -237,7 +237,7 @@ class Access:
 
     async def standing(self, organization_id: UUID, bearer: Bearer) -> bearers.Standing:
         """What this bearer may in the organization at this instant, read on the primary; nothing is recorded."""
-        async with self._reader() as connection:
+        async with self.reader() as connection:
             return await bearers.standing(connection, organization_id, bearer)
 
     async def resolve_patient(self, organization_id: UUID, patient: AnyId) -> UUID:
@@ -248,7 +248,7 @@ class Access:
         reference = parse_reference(patient)
         if isinstance(reference, UUID):
             return reference
-        async with self._reader() as connection:
+        async with self.reader() as connection:
             await know_on(connection, self._keyring, organization_id)
             known: UUID | None = await connection.fetchval(
                 "select patient_id from carecircle.patient_identifiers where organization_id = $1 and blind_index = $2",
@@ -262,7 +262,7 @@ class Access:
         reference = parse_reference(provider)
         if isinstance(reference, UUID):
             return reference
-        async with self._reader() as connection:
+        async with self.reader() as connection:
             await know_on(connection, self._keyring, organization_id)
             known: UUID | None = await connection.fetchval(
                 "select provider_id from carecircle.provider_identifiers"
@@ -274,7 +274,7 @@ class Access:
         return known or self.unreadable(organization_id, reference)
 
     async def _survivor(self, organization_id: UUID, patient_id: UUID, believed_at: datetime | None) -> UUID:
-        async with self._reader() as connection:
+        async with self.reader() as connection:
             row = await connection.fetchrow(_SURVIVOR_OF, organization_id, [patient_id], believed_at)
         survivor: UUID = row["patient_id"]
         return survivor
@@ -284,7 +284,7 @@ class Access:
         return UUID(bytes=self._keyring.blind_index(reference, organization_id))
 
     @asynccontextmanager
-    async def _reader(self) -> AsyncIterator[asyncpg.Connection]:
+    async def reader(self) -> AsyncIterator[asyncpg.Connection]:
         """A connection for everything but the deciding statement, for no longer than a decision may take."""
         with self._told():
             try:

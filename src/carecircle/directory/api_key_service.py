@@ -17,7 +17,7 @@ from carecircle.database.facts import supersede
 from carecircle.database.keyset import Key, beyond
 from carecircle.database.session import enter_tenant, instant, one_change, take_turns, transaction
 from carecircle.directory.account_tables import ApiKey
-from carecircle.directory.api_key import KeyText, hash_of, new_secret, written
+from carecircle.directory.api_key import hash_of, new_secret, written
 from carecircle.directory.permissions import PERMISSIONS
 from carecircle.errors import InvalidRequest, PermissionRequired
 from carecircle.errors.service import ApiKeyNotFound
@@ -186,23 +186,6 @@ async def makers(
             {"tenant": tenant, "ids": list(entries)},
         )
         return {row.id: row.actor for row in rows}
-
-
-async def by_key(db: AsyncSession, told: KeyText) -> ApiKey | None:
-    """The newest state of the key that a text names, also of one that has ended: whose secret it is, is to be compared yet.
-
-    The session's transaction is in the key's organization from here on, without the keys of its fields. Whether the key holds
-    when a question is decided, the deciding statement reads.
-    """
-    with translated():
-        await db.execute(
-            text("select set_config('carecircle.organization_id', :tenant, true)"),
-            {"tenant": str(told.organization_id)},
-        )
-        query = select(ApiKey).where(
-            ApiKey.organization_id == told.organization_id, ApiKey.lineage_id == told.key_id
-        ).order_by(ApiKey.recorded_at.desc(), ApiKey.id).limit(1)  # fmt: skip
-        return (await db.scalars(query.execution_options(populate_existing=True))).one_or_none()
 
 
 def _require_no_more(permissions: Collection[str], no_more_than: Collection[str] | None) -> None:

@@ -68,7 +68,7 @@ class Statuses(Answer):
 class Letters(Answer):
     """By patient; ids only."""
 
-    model_config = example(letters=[Letter.model_config["json_schema_extra"]["example"]], next=None)  # type: ignore[index]
+    model_config = example(letters=[Letter.model_config["json_schema_extra"]["example"]], next=None)  # type: ignore[index]  # pydantic types it wider
     letters: list[Letter]
     next: Next
 
@@ -162,7 +162,7 @@ async def _run(door: Door, reassignment_id: UUID, run: Callable[..., AsyncIterat
 
     try:
         with acting_as(organization=own, actor=door.caller.actor):
-            async with aclosing(run(begin, reassignment_id, patients=body.patients)) as batches:  # type: ignore[type-var]
+            async with aclosing(run(begin, reassignment_id, patients=body.patients)) as batches:  # type: ignore[type-var]  # a generator, which closes
                 async for last in batches:  # noqa: B007 - told below
                     if time.monotonic() >= until or time.time() >= door.caller.expires_at:
                         break

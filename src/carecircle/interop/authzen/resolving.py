@@ -27,7 +27,7 @@ class Resolving:
     async def words(self) -> Words:
         """The organization's words, read once."""
         if self._words is None:
-            async with self._access._reader() as connection:
+            async with self._access.reader() as connection:
                 self._words = await words_of(connection, self._organization_id)
         return self._words
 
