@@ -125,8 +125,8 @@ def serving(directory: Path) -> list[psutil.Process]:
     ]
 
 
-def soon(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    """Whether the condition comes true in time."""
+def soon(condition: Callable[[], bool], seconds: float = 60) -> bool:
+    """Whether the condition comes true in time; what a killed server leaves behind may bar the way for 30 seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
