@@ -289,6 +289,7 @@ def prove(settings: Settings, at: Reach, samples: int = 10_000) -> int:
         flush=True,
     )
     broken += [f"a row of the other: {one}" for one in matrix.rows] + [f"an oracle: {one}" for one in matrix.oracles]
+    broken += [f"a server error: {one}" for one in sorted(set(matrix.failed))]
     if matrix.control < CONTROL_AT_LEAST:
         broken.append("control: the other organization does not see its own rows either")
     broken += asyncio.run(timed(settings, at, tenants, samples))

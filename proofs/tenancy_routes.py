@@ -68,6 +68,7 @@ class Matrix:
     roles: int = 0
     rows: list[str] = field(default_factory=list)
     oracles: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
     control: int = 0
 
 
@@ -136,10 +137,10 @@ async def ask_all(settings: Settings, at: Reach, tenants: Tenants) -> Matrix:
             told.roles += 1
             wanted = ids if name == "everything" else {table: ids[table] for table in COMMON if table in ids}
             await _ask(client, every, headers, name, wanted, marks, told)
-        for _, headers in bearers(settings, tenants.other, UUID(tenants.real["provider"])):
-            blank = Matrix()
-            await _ask(client, [one for one in every if one.method == "GET"], headers, "control", ids, marks, blank)
-            told.control += len(blank.rows)
+        *_, (_, headers) = bearers(settings, tenants.other, UUID(tenants.real["provider"]))
+        blank = Matrix()
+        await _ask(client, [one for one in every if one.method == "GET"], headers, "control", ids, marks, blank)
+        told.control = len(blank.rows)
     return told
 
 
@@ -179,6 +180,8 @@ async def _answer(
     kind = {"content-type": "application/json"} if body is not None else {}
     answer = await client.request(method, address, content=body, headers={**headers, **kind})
     told.requests += 1
+    if answer.status_code >= 500:
+        told.failed.append(f"{method} {operation.path}: {answer.status_code}")
     return answer.status_code, _GENERATED.sub("?", answer.text.replace(own, "?")), answer.text
 
 

@@ -14,7 +14,11 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
+from carecircle.database.crypto import Keyring
+
 Row = dict[str, object]
+WORDS = {"legal_holds": "reason", "visits": "reason", "emergency_access": "reason", "emergency_notes": "body"}
+"""Where people's own words are kept, by table."""
 
 
 @dataclass(frozen=True)
@@ -160,8 +164,8 @@ async def insert(connection: asyncpg.Connection, organization: UUID, table: str,
     await connection.execute(f"insert into carecircle.{table} ({', '.join(said)}) values ({places})", *said.values())
 
 
-async def fill(connection: asyncpg.Connection, people: People) -> None:
-    """A row in every table, of facts one that is closed and one that followed it, as the app role does it.
+async def fill(connection: asyncpg.Connection, people: People, ring: Keyring) -> None:
+    """A row in every table, of facts one that is closed and one that followed it, as the app role does it; words are sealed.
 
     Raises RuntimeError when an honest closing is refused: then the refusals of others would prove nothing.
     """
@@ -170,12 +174,21 @@ async def fill(connection: asyncpg.Connection, people: People) -> None:
         for closing in (True, False):
             id_ = uuid4()
             async with as_tenant(connection, tenant):
-                await insert(connection, tenant, table, {"id": id_, "lineage_id": id_, "entry_id": id_, **row})
+                own = {"id": id_, "lineage_id": id_, "entry_id": id_, **_sealed_words(ring, tenant, table, id_, row)}
+                await insert(connection, tenant, table, own)
                 if closing and await connection.execute(CLOSE.format(table=table), tenant, id_) != "UPDATE 1":
                     raise RuntimeError(f"an honest closing was refused in {table}")
     async with as_tenant(connection, tenant):
         for table, row in honest_entities(people).items():
-            await insert(connection, tenant, table, row)
+            await insert(connection, tenant, table, _sealed_words(ring, tenant, table, row.get("id"), row))
+
+
+def _sealed_words(ring: Keyring, tenant: UUID, table: str, id_: object, row: Row) -> Row:
+    """The row with what people wrote in an envelope, as services keep it: a list that opens it must not fail."""
+    words = {name: said for name, said in row.items() if name == WORDS.get(table) and isinstance(said, bytes)}
+    if not isinstance(id_, UUID):
+        return row
+    return row | {name: ring.seal(said, tenant, table, name, id_) for name, said in words.items()}
 
 
 async def seal(connection: asyncpg.Connection, people: People) -> None:

@@ -108,7 +108,7 @@ async def _fill(circle: CareCircle, at: Reach, slug: str) -> tuple[UUID, UUID, U
     try:
         some = (providers[0], providers[1], providers[2]), (patients[0], patients[1], patients[2])
         people = People(tenant, *some, second_team, slug, now)
-        await fill(app, people)
+        await fill(app, people, circle.keyring)
     finally:
         await app.close()
     sealer = await asyncpg.connect(at.dsn("sealer"))

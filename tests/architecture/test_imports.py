@@ -42,3 +42,11 @@ def test_a_broken_contract_is_reported(tmp_path: Path) -> None:
     done = lint("--config", str(config))
     assert done.returncode == 1
     assert "BROKEN" in done.stdout
+
+
+@pytest.mark.parametrize(("also", "light"), [("", True), ("import carecircle.settings", False)])
+def test_a_command_that_asks_nobody_loads_no_library_for_it(also: str, light: bool) -> None:
+    # --help, completion, and refusing what was misspelt: what somebody waits for most often.
+    heavy = "{'sqlalchemy', 'asyncpg', 'pydantic', 'fastapi', 'cryptography', 'httpx'}"
+    loaded = f"import sys, carecircle.cli.main\n{also}\nsys.exit(bool({heavy} & sys.modules.keys()))"
+    assert (subprocess.run([sys.executable, "-c", loaded], check=False).returncode == 0) is light

@@ -11,14 +11,13 @@ import typer
 from carecircle.cli import exits
 from carecircle.cli.audit_verifying import KeysOption, trust
 from carecircle.cli.careful import agreed
-from carecircle.cli.circle import Desk, at_desk
+from carecircle.cli.circle import Desk, at_desk, read_settings
 from carecircle.cli.keys_work import Safe, at_safe
 from carecircle.cli.options import OrganizationOption, OutputOption
 from carecircle.cli.output import Output, emit_json, emit_one, note, printable, say
 from carecircle.errors import CareCircleError, ConfirmationRequired, InvalidInput
 from carecircle.errors.audit import NotSealedYet
 from carecircle.identifiers import parse_id
-from carecircle.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -51,7 +50,7 @@ def key(
     """
     from carecircle.audit.sealing_key import SealingKey, rotate_sealing_key
 
-    home = Settings.read().home
+    home = read_settings().home
     if rotate and not yes:
         if not sys.stdin.isatty():
             raise ConfirmationRequired(
@@ -172,7 +171,7 @@ def check_proof(
     """
     from carecircle.audit import tlog_proof
 
-    keys = trust(Settings.read(), key, (), ask=True).keys
+    keys = trust(read_settings(), key, (), ask=True).keys
     line = None if entry is None else _read(str(entry)).removesuffix(b"\n")
     try:
         text = _read(file).decode()

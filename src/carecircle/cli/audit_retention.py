@@ -12,13 +12,12 @@ from uuid import UUID
 import typer
 
 from carecircle.cli.careful import agreed, changed, command, counted, require_terminal, until
-from carecircle.cli.circle import Desk, at_desk, database, operator
+from carecircle.cli.circle import Desk, at_desk, database, operator, read_settings
 from carecircle.cli.options import AsOfOption, OrganizationOption, OutputOption, instant
 from carecircle.cli.output import Output, emit, note, say
 from carecircle.errors import InvalidRequest
 from carecircle.identifiers import OrganizationId, parse_id
 from carecircle.period import show
-from carecircle.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -56,7 +55,7 @@ def months(
     """
     from carecircle.audit import months_service
 
-    with database(Settings.read()) as at:
+    with database(read_settings()) as at:
         if prepare:
             made, indexed = asyncio.run(months_service.prepare_months(at, lambda index: say(f"Indexing {index}.")))
             note(f"{counted(made, 'month')} made, {counted(indexed, 'month')} indexed.", output)
@@ -90,7 +89,7 @@ def retire(
         if not agreed():
             note("Nothing was changed.", output)
             return
-    with database(Settings.read()) as at:
+    with database(read_settings()) as at:
         done = asyncio.run(_retire(at, _first_day(month), to, with_findings, dry_run))
     rows = [
         {
@@ -251,7 +250,7 @@ async def _retire(at: Reach, month: date, to: Path, with_findings: bool, dry_run
     from carecircle.audit.sealing_key import SealingKey
     from carecircle.audit.verify import VerifyKey
 
-    keys = tuple(map(VerifyKey.parse, SealingKey.open(Settings.read().home).vkeys()))
+    keys = tuple(map(VerifyKey.parse, SealingKey.open(read_settings().home).vkeys()))
     return await retire(
         at, month, to=to, years_of=_years_of, actor=operator(), keys=keys, with_findings=with_findings,
         rehearsal=dry_run, told=lambda step: say(f"  {step}"),

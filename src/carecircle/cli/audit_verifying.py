@@ -13,12 +13,11 @@ import typer
 from carecircle.actor import acting_as
 from carecircle.cli.audit_exporting import progress
 from carecircle.cli.audit_verdict import tell, tell_verdict
-from carecircle.cli.circle import at_desk, database, operator
+from carecircle.cli.circle import at_desk, database, operator, read_settings
 from carecircle.cli.options import OrganizationOption, OutputOption
 from carecircle.cli.output import Output, note
 from carecircle.errors import InvalidInput, InvalidRequest
 from carecircle.identifiers import OrganizationId
-from carecircle.settings import Settings
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from carecircle.bootstrap import CareCircle
     from carecircle.cli.circle import Desk
     from carecircle.database.reach import Reach
+    from carecircle.settings import Settings
 
 KeysOption = Annotated[
     list[str] | None,
@@ -73,7 +73,7 @@ def verify(
 
     Example: carecircle audit verify --key "carecircle+2d1f0c7a+AS9h…" --witness /mnt/elsewhere/witness.log
     """
-    settings = Settings.read()
+    settings = read_settings()
     if export is not None:
         if every_organization:
             raise InvalidRequest("An export is of one organization: leave out --every-organization.")

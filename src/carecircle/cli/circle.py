@@ -15,13 +15,13 @@ from carecircle.actor import Actor, acting_as
 from carecircle.cli.output import say
 from carecircle.errors import CareCircleError, DatabaseNotMigrated, InvalidSetting, OrganizationRequired
 from carecircle.period import show
-from carecircle.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from carecircle.bootstrap import CareCircle
     from carecircle.database.reach import Reach
+    from carecircle.settings import Settings
 
 T = TypeVar("T")
 LONGEST_ACTOR = 200
@@ -63,6 +63,13 @@ class Desk:
         return await self.read(lambda session: names_of(session, self.organization, wanted))
 
 
+def read_settings() -> Settings:
+    """What the environment says. Loaded on use: pydantic takes longer to come than most commands take. Raises InvalidSetting."""
+    from carecircle.settings import Settings
+
+    return Settings.read()
+
+
 def at_desk(slug: str | None, work: Callable[[Desk], Awaitable[T]]) -> T:
     """Connect, find the organization, and do the work as this operator.
 
@@ -72,7 +79,7 @@ def at_desk(slug: str | None, work: Callable[[Desk], Awaitable[T]]) -> T:
     from carecircle.database.session import transaction
     from carecircle.directory import find_organization
 
-    settings = Settings.read()
+    settings = read_settings()
     wanted = slug or settings.organization
     if not wanted:
         raise OrganizationRequired("Say which organization: --organization SLUG, or set CARECIRCLE_ORGANIZATION.")

@@ -15,11 +15,10 @@ from uuid import UUID
 import typer
 
 from carecircle.cli import exits
-from carecircle.cli.circle import database
+from carecircle.cli.circle import database, read_settings
 from carecircle.cli.options import OrganizationOption, OutputOption
 from carecircle.cli.output import Output, emit_one, say
 from carecircle.errors import ConfirmationRequired, DatabaseNotMigrated, InvalidSetting
-from carecircle.settings import Settings
 
 if TYPE_CHECKING:
     from carecircle.database.reach import Reach
@@ -50,7 +49,7 @@ def upgrade(
     """
     from carecircle.database import migrate
 
-    with database(Settings.read(), make=True) as at:
+    with database(read_settings(), make=True) as at:
         migrate.upgrade(at, revision)
         say(f"The database is at {asyncio.run(migrate.current_revision(at))}.")
 
@@ -68,7 +67,7 @@ def downgrade(
 
     if revision == "base" and not yes:
         raise ConfirmationRequired("This drops every table with all that is in them; to do that, add --yes.")
-    with database(Settings.read()) as at:
+    with database(read_settings()) as at:
         migrate.downgrade(at, revision)
         say(f"The database is at {asyncio.run(migrate.current_revision(at)) or 'no revision'}.")
 
@@ -83,7 +82,7 @@ def status(output: OutputOption = Output.table) -> None:
     from carecircle.database.revision import head
     from carecircle.database.roles import open_connection
 
-    settings = Settings.read()
+    settings = read_settings()
 
     async def look(at: Reach) -> dict[str, Any]:
         revision = await migrate.current_revision(at)
@@ -122,7 +121,7 @@ def shell(
     from carecircle.database.session import transaction
     from carecircle.directory import find_organization
 
-    settings = Settings.read()
+    settings = read_settings()
     slug = organization or settings.organization
 
     async def find(at: Reach, wanted: str) -> UUID:

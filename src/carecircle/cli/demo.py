@@ -11,14 +11,13 @@ from uuid import UUID
 
 import typer
 
-from carecircle.cli.circle import Desk, database, operator
+from carecircle.cli.circle import Desk, database, operator, read_settings
 from carecircle.cli.clock import Clock
 from carecircle.cli.demo_emergency import Story, live_through, print_story
 from carecircle.cli.explained import INDENT, NOBODY_NAMED, exactly, lines, words
 from carecircle.cli.output import command_name, console, say
 from carecircle.cli.serving import HOST, PORT, require_free
 from carecircle.errors import ConfirmationRequired, DatabaseNotMigrated, DatabaseUnavailable
-from carecircle.settings import Settings
 
 if TYPE_CHECKING:
     from carecircle.access.decision import AccessDecision, Listing
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from carecircle.database.reach import Reach
     from carecircle.demo.stories import Asked, Instants
     from carecircle.identifiers import OrganizationId
+    from carecircle.settings import Settings
 
 LEFT_OUT = {"or", "recorded"}
 
@@ -80,7 +80,7 @@ def demo(
 
     Example: carecircle demo --once
     """
-    settings = Settings.read()
+    settings = read_settings()
     if not once:
         require_free(HOST, port)
     with database(settings, make=True) as at:

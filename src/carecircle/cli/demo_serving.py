@@ -13,11 +13,11 @@ from carecircle.cli.circle import operator
 from carecircle.cli.output import command_name, say
 from carecircle.cli.serving import HOST
 from carecircle.errors import CareCircleError
-from carecircle.settings import Settings
 
 if TYPE_CHECKING:
     from carecircle.database.reach import Reach
     from carecircle.identifiers import OrganizationId
+    from carecircle.settings import Settings
 
 PATIENCE = 15.0
 """Seconds the worker may take to finish what it has begun."""

@@ -11,7 +11,7 @@ import typer
 
 from carecircle.cli import exits
 from carecircle.cli.careful import command, counted
-from carecircle.cli.circle import Desk, at_desk, database
+from carecircle.cli.circle import Desk, at_desk, database, read_settings
 from carecircle.cli.clock import Clock, TimeZoneOption
 from carecircle.cli.doctor_line import Line, State
 from carecircle.cli.doctor_proof import connection_line, trail_lines, volume_line, witness_line
@@ -19,10 +19,10 @@ from carecircle.cli.duty_words import named, remedy, told
 from carecircle.cli.options import OrganizationOption, OutputOption
 from carecircle.cli.output import Output, as_called_here, emit, note, printable
 from carecircle.errors import AccessUnavailable, CareCircleError, InvalidSetting
-from carecircle.settings import Settings
 
 if TYPE_CHECKING:
     from carecircle.database.reach import Reach
+    from carecircle.settings import Settings
 
 COLUMNS = ("check", "state", "finding", "helps")
 # A worker that runs takes up what is due at once; what waits longer than this waits for a worker, or for a server.
@@ -43,7 +43,7 @@ def doctor(
     Example: carecircle doctor --days 7 --time-zone Europe/Berlin --organization north-hospital
     """
     clock = Clock.of(time_zone)
-    settings = Settings.read()
+    settings = read_settings()
     lines = [*_installation(settings)]
     if any(line.state == "fail" for line in lines):
         lines.append(Line("organization", "warn", "Not looked at before the database is right.", "Mend that first."))

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from carecircle.cli.careful import command, counted
 from carecircle.cli.circle import Desk
 from carecircle.cli.doctor_line import Line, State
-from carecircle.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from carecircle.database.reach import Reach
+    from carecircle.settings import Settings
 
 # A sealer that runs seals within a second or two; a long transaction may hold it up for a little.
 LATE = timedelta(seconds=5)

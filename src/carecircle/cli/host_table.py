@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from carecircle.cli.circle import read_settings
 from carecircle.cli.output import console
-from carecircle.settings import Settings
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -98,7 +98,7 @@ def address_of(given: str | None) -> str:
     """The database with the table: as said, or CARECIRCLE_DATABASE_URL; a usage error where neither is."""
     if given is not None:
         return given
-    known = Settings.read().database_url
+    known = read_settings().database_url
     if known is None:
         raise typer.BadParameter("say which database: --database-url, or CARECIRCLE_DATABASE_URL.")
     return known.get_secret_value()

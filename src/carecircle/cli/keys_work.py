@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from carecircle.actor import Actor
-from carecircle.cli.circle import database, operator
+from carecircle.cli.circle import database, operator, read_settings
 from carecircle.cli.output import console, say
 from carecircle.errors import Conflict, KeyDestroyed, KeyUnavailable
-from carecircle.settings import Settings
 
 if TYPE_CHECKING:
     from carecircle.bootstrap import CareCircle
@@ -62,7 +61,7 @@ def at_safe(slug: str | None, work: Callable[[Safe], Awaitable[T]], *, every: bo
     from carecircle.directory import find_organization
     from carecircle.directory.keys_service import slug_of
 
-    settings, actor = Settings.read(), operator()
+    settings, actor = read_settings(), operator()
     wanted = None if every else slug or settings.organization
 
     async def whole(at: Reach) -> T:

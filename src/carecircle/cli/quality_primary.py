@@ -11,11 +11,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import SecretStr
 
 from carecircle.cli import exits
 from carecircle.cli.careful import counted
-from carecircle.cli.circle import database
+from carecircle.cli.circle import database, read_settings
 from carecircle.cli.host_table import (
     DOCUMENT,
     AddressOption,
@@ -39,7 +38,6 @@ from carecircle.cli.host_table import (
 from carecircle.cli.options import OrganizationOption, OutputOption
 from carecircle.cli.output import SCHEMA_VERSION, Output, formula_safe, json_text, note, printable
 from carecircle.errors import OrganizationRequired
-from carecircle.settings import Settings
 
 if TYPE_CHECKING:
     from carecircle.adoption.scan import SeveralPrimaries
@@ -118,9 +116,11 @@ def primary_providers(
 
 
 def _check_own(address: str | None, slug: str | None, watch: Watch, output: Output) -> int:
+    from pydantic import SecretStr
+
     from carecircle.adoption.service import own_several_primaries
 
-    settings = Settings.read()
+    settings = read_settings()
     if address is not None:
         settings = settings.model_copy(update={"database_url": SecretStr(address)})
     wanted = slug or settings.organization

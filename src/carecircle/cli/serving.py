@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from carecircle.actor import Actor
-from carecircle.cli.circle import Desk, at_desk, database
+from carecircle.cli.circle import Desk, at_desk, database, read_settings
 from carecircle.cli.options import OrganizationOption, OutputOption
 from carecircle.cli.output import Output, emit_json, say
 from carecircle.errors import InvalidSetting, ProviderNotRegistered
 from carecircle.identifiers import OrganizationId
-from carecircle.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -48,7 +47,7 @@ def serve(
     from carecircle.api.serve import serve as answer
     from carecircle.logs import written
 
-    settings = Settings.read()
+    settings = read_settings()
     require_free(host, port)
     with written(settings.log_format, settings.log_level), database(settings) as at:
 

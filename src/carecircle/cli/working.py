@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carecircle.cli.circle import database
+from carecircle.cli.circle import database, read_settings
 from carecircle.cli.output import say
 from carecircle.cli.serving import HOST, require_free
-from carecircle.settings import Settings
 
 if TYPE_CHECKING:
     from carecircle.database.reach import Reach
+    from carecircle.settings import Settings
 
 
 class Part(StrEnum):
@@ -45,7 +45,7 @@ def worker(
     """
     from carecircle.logs import written
 
-    settings = Settings.read()
+    settings = read_settings()
     with written(settings.log_format, settings.log_level), database(settings) as at, _metrics(metrics_port):
         if once:
             say(" ".join(asyncio.run(_once(settings, at, only))))
