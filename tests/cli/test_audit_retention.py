@@ -44,7 +44,8 @@ def test_a_month_is_shown_tried_and_retired(carecircle: Command, month: str, tmp
     shown = carecircle("audit", "months", "-o", "json")
     [old] = [one for one in shown.json["months"] if one["month"] == month]
     assert (old["entries"], old["sealed"], old["held"], old["retirable"]) == (2, True, False, True)
-    assert old["retirable_since"].startswith("2022-")
+    # Six years on; later where an organization of another test keeps its entries for longer.
+    assert old["retirable_since"] >= "2022-03-01"
     table = carecircle("audit", "months", "--prepare")
     assert "indexed." in table.err
     assert month in table.out

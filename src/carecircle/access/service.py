@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -147,8 +147,11 @@ class Access:
 
         Raises AccessUnavailable, at once or as the answer.
         """
-        with self._told():
+        try:
             answer = self._batcher.put(question)
+        except AccessUnavailable as error:
+            self._tell(error)
+            raise
         if self._on_unavailable is not None:
             answer.add_done_callback(self._tell_of)
         return answer
@@ -303,21 +306,23 @@ class Access:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """Where an answer cannot be had, whoever wants to hear of it does, before the caller."""
         try:
             yield
         except AccessUnavailable as error:
-            if self._on_unavailable is not None:
-                try:
-                    self._on_unavailable(error)
-                except Exception as failure:  # noqa: BLE001  a bell that breaks must not change what the caller is told
-                    log.error("on_unavailable failed", kind=type(failure).__name__)  # noqa: TRY400  its text may hold anything
+            self._tell(error)
             raise
 
+    def _tell(self, error: AccessUnavailable) -> None:
+        """Where an answer cannot be had, whoever wants to hear of it does, before the caller."""
+        if self._on_unavailable is not None:
+            try:
+                self._on_unavailable(error)
+            except Exception as failure:  # noqa: BLE001  a bell that breaks must not change what the caller is told
+                log.error("on_unavailable failed", kind=type(failure).__name__)  # noqa: TRY400  its text may hold anything
+
     def _tell_of(self, answer: asyncio.Future[AccessDecision]) -> None:
-        with suppress(AccessUnavailable), self._told():
-            if not answer.cancelled() and isinstance(error := answer.exception(), AccessUnavailable):
-                raise error
+        if not answer.cancelled() and isinstance(error := answer.exception(), AccessUnavailable):
+            self._tell(error)
 
     async def _open_reader(self) -> asyncpg.Connection:
         while self._readers:

@@ -12,8 +12,7 @@ from carecircle.api.caller import Caller, why_not
 from carecircle.interop.authzen import asked
 from carecircle.interop.authzen.answers import decision_of
 from carecircle.interop.authzen.asked import Asked, Context
-from carecircle.interop.authzen.resolving import Resolving
-from carecircle.policy import RESOURCE_TYPES, SUBJECT_TYPES
+from carecircle.interop.authzen.resolving import Resolving, patient_at_once, provider_at_once
 
 
 async def evaluate(
@@ -35,9 +34,8 @@ async def read_question(
 async def meant(access: Access, caller: Caller, said: Asked, request_id: str | None, address: str | None) -> Question:
     """The question behind what was said, in the caller's organization. Types we do not know are unknown people."""
     subject, resource = said.subject, said.resource
-    provider = asked.reference_of(subject.id) if subject.type in SUBJECT_TYPES else None
-    patient = asked.reference_of(resource.id) if resource.type in RESOURCE_TYPES else None
-    if not (isinstance(provider, UUID) and isinstance(patient, UUID)):
+    provider, patient = provider_at_once(subject), patient_at_once(resource)
+    if provider is None or patient is None:
         resolving = Resolving(access, caller.organization_id)
         provider, patient = await resolving.provider(subject), await resolving.patient(resource)
     return question(caller, provider, patient, said.action, said.context, request_label(request_id), address)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import orjson
 
@@ -14,8 +15,8 @@ from carecircle.api.caller import Caller, why_not
 from carecircle.api.evaluation import conclude, meant, question
 from carecircle.errors import Unauthenticated
 from carecircle.interop.authzen.answers import decision_of, failure_of
-from carecircle.interop.authzen.asked import Asked, Semantic, read_batch, read_object, read_question
-from carecircle.interop.authzen.resolving import Resolving
+from carecircle.interop.authzen.asked import Asked, Entity, Semantic, read_batch, read_object, read_question
+from carecircle.interop.authzen.resolving import Resolving, patient_at_once, provider_at_once
 
 AT_ONCE = 128
 """Questions of one request that join the queue together."""
@@ -70,20 +71,21 @@ class _Asking:
 
     async def all(self, items: list[Asked | str]) -> list[dict[str, Any]]:
         """Everything, in as few statements as it fits in; while one is decided, the questions of the next are waiting."""
-        await self._look_up(item for item in items if not isinstance(item, str))
-        questions = [await self._question(item) for item in items if not isinstance(item, str)]
+        questions = await self._questions([item for item in items if not isinstance(item, str)])
         begun: list[asyncio.Future[AccessDecision]] = []
         try:
             for first in range(0, len(questions), AT_ONCE):
                 waiting = len(begun)
                 begun += [self._access.begin(one) for one in questions[first : first + AT_ONCE]]
                 # Those before leave the queue first: who asks a thousand things is no more in the way than others.
-                await asyncio.gather(*begun[max(waiting - AT_ONCE, 0) : waiting])
+                for one in begun[max(waiting - AT_ONCE, 0) : waiting]:
+                    await one
                 await asyncio.sleep(0)
-            decisions = iter([await self._access.followed(await one) for one in begun])
+            decisions = iter([await one for one in begun])
         except BaseException:
             for one in begun:
-                one.cancel()
+                if not one.cancel() and not one.cancelled():
+                    one.exception()  # the first one's is told
             raise
         return [failure_of(item) if isinstance(item, str) else await self._told(next(decisions)) for item in items]
 
@@ -94,34 +96,34 @@ class _Asking:
             if isinstance(item, str):
                 told.append(failure_of(item))
             else:
-                told.append(await self._told(await self._access.ask(await self._question(item))))
+                [asked] = await self._questions([item])
+                told.append(await self._told(await self._access.begin(asked)))
             if told[-1]["decision"] is ends:
                 break
         return told
 
-    async def _look_up(self, items: Iterable[Asked]) -> None:
-        """Everybody named, each once; the readers of the deciding role work on it side by side."""
-        subjects, resources = set(), set()
-        for item in items:
-            subjects.add(item.subject)
-            resources.add(item.resource)
-        await asyncio.gather(*map(self._resolving.provider, subjects), *map(self._resolving.patient, resources))
+    async def _questions(self, items: list[Asked]) -> list[Question]:
+        """What they ask. Whoever is not named by an id is looked up, each once, side by side by the readers."""
+        subjects = await _ids({item.subject for item in items}, provider_at_once, self._resolving.provider)
+        resources = await _ids({item.resource for item in items}, patient_at_once, self._resolving.patient)
+        return [self._question(item, subjects[item.subject], resources[item.resource]) for item in items]
 
-    async def _question(self, item: Asked) -> Question:
-        return question(
-            self._caller,
-            await self._resolving.provider(item.subject),
-            await self._resolving.patient(item.resource),
-            item.action,
-            item.context,
-            self._label,
-            self._address,
-        )
+    def _question(self, item: Asked, provider: UUID, patient: UUID) -> Question:
+        return question(self._caller, provider, patient, item.action, item.context, self._label, self._address)
 
     async def _told(self, decision: AccessDecision) -> dict[str, Any]:
-        """A decision in AuthZEN's words. Raises Unauthenticated where what the whole request rests on has ended."""
+        """What a first decision comes to, in AuthZEN's words. Raises Unauthenticated where what the request rests on has ended."""
+        decision = await self._access.followed(decision)
         if decision.code == "not-admitted":
             error = await why_not(self._access, self._caller)
             if isinstance(error, Unauthenticated):
                 raise error
         return decision_of(decision)
+
+
+async def _ids(
+    entities: set[Entity], at_once: Callable[[Entity], UUID | None], resolve: Callable[[Entity], Awaitable[UUID]]
+) -> dict[Entity, UUID]:
+    known = {one: own_id for one in entities if (own_id := at_once(one)) is not None}
+    others = [one for one in entities if one not in known]
+    return known | dict(zip(others, await asyncio.gather(*map(resolve, others)), strict=True))

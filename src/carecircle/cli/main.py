@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import select
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, NoReturn
 
 import typer
+from typer.main import get_command
 
 from carecircle.cli import (
     account,
@@ -151,7 +153,7 @@ def _unread() -> list[int]:
 def _ran(arguments: Sequence[str] | None) -> int:
     said = Invocation()
     try:
-        app(args=None if arguments is None else list(arguments), obj=said)
+        _tree()(args=None if arguments is None else list(arguments), obj=said)
     except CareCircleError as error:
         _tell(said, error.message, error.code, error.violations if isinstance(error, RulesViolated) else ())
         return exit_code(type(error))
@@ -164,6 +166,12 @@ def _ran(arguments: Sequence[str] | None) -> int:
         )
         return UNEXPECTED
     return 0
+
+
+@cache
+def _tree() -> Callable[..., object]:
+    """The commands as they are run. To make them takes longer than most of them do: once in a process."""
+    return get_command(app)
 
 
 def _tell(said: Invocation, message: str, code: str, violations: Sequence[Violation] = ()) -> None:

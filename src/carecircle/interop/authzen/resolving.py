@@ -12,6 +12,18 @@ from carecircle.interop.authzen.words_service import Words, words_of
 from carecircle.policy import RESOURCE_TYPES, SUBJECT_TYPES
 
 
+def provider_at_once(subject: Entity) -> UUID | None:
+    """Whom a subject means where nobody need be asked: a type that everybody knows, and an id of ours."""
+    reference = reference_of(subject.id) if subject.type in SUBJECT_TYPES else None
+    return reference if isinstance(reference, UUID) else None
+
+
+def patient_at_once(resource: Entity) -> UUID | None:
+    """Whom a resource means where nobody need be asked."""
+    reference = reference_of(resource.id) if resource.type in RESOURCE_TYPES else None
+    return reference if isinstance(reference, UUID) else None
+
+
 class Resolving:
     """The ids behind the entities of one request. Whoever nobody knows has an id too: it is denied, recorded, not readable.
 
