@@ -1,7 +1,8 @@
 """Every route, asked by every role of one organization with ids of another: no row of the other, and no oracle.
 
 Requests are made from the service's own description. An answer shows a row when it holds a text of the other organization
-that the request did not say. It is an oracle when it differs, in status or bytes, from the answer to an id of nobody. The
+that nobody of this one has said: a refused question is on record with the ids it asked about, and a report of it tells them
+again. It is an oracle when it differs, in status or bytes, from the answer to an id of nobody. The
 control asks the same as the other organization itself: there its texts must be seen.
 """
 
@@ -28,6 +29,7 @@ from carecircle.api.v1.shapes import A_THIRD_ID, AN_ID, ANOTHER_ID
 from carecircle.database.crypto import Keyring
 from carecircle.database.reach import Reach, dsn
 from carecircle.directory.permissions import PERMISSIONS, ROLES
+from carecircle.identifiers import parse_id
 from proofs.tenancy_tenants import Tenants
 
 EXAMPLES = (AN_ID, ANOTHER_ID, A_THIRD_ID)
@@ -69,6 +71,7 @@ class Matrix:
     rows: list[str] = field(default_factory=list)
     oracles: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    said: set[str] = field(default_factory=set)
     control: int = 0
 
 
@@ -154,10 +157,11 @@ async def _ask(
         async with turn:
             blank = await _answer(client, operation, to_text(uuid4()), headers, told)
             for table, real in ids.items():
+                told.said |= {real, str(parse_id(real))}
                 method, address, body = operation.request(real)
                 said = f"{address} {body!r}"
                 answer = await _answer(client, operation, real, headers, told)
-                shown = [mark for mark in marks if mark in answer[2] and mark not in said]
+                shown = [mark for mark in marks - told.said if mark in answer[2] and mark not in said]
                 if shown:
                     told.rows.append(f"{name}: {method} {operation.path} with an id of {table}: {shown[0][:60]}")
                 if real not in said or answer[:2] == blank[:2]:
@@ -226,6 +230,7 @@ def _is_uuid(text: str) -> bool:
 async def serving(settings: Settings, at: Reach) -> AsyncIterator[httpx.AsyncClient]:
     """The service on a free port, in this process, and a client that names nobody."""
     listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a body does not wait for the receipt of its head
     server = uvicorn.Server(uvicorn.Config(Service(settings, at), log_level="error", proxy_headers=False))
     running = asyncio.create_task(server.serve([listener]))
     try:

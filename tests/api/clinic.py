@@ -308,15 +308,15 @@ async def entries(hospital: Hospital, kind: str | None = None) -> list[asyncpg.R
         await connection.close()
 
 
-def bearer(hospital: Hospital, organization: UUID, may: Permission) -> dict[str, str]:
-    token = mint(hospital.circle.keyring, organization_id=organization, actor=Actor.service("test"), hours=1, may=[may])
+def bearer(hospital: Hospital, organization: UUID, *may: Permission) -> dict[str, str]:
+    token = mint(hospital.circle.keyring, organization_id=organization, actor=Actor.service("test"), hours=1, may=may)
     return {"Authorization": f"Bearer {token}"}
 
 
 @asynccontextmanager
 async def open_clinic(hospital: Hospital) -> AsyncIterator[Clinic]:
-    """A filled organization with a client that may change."""
-    async with serving(hospital, may="change") as client:
+    """A filled organization with a client that may change and administer."""
+    async with serving(hospital, may=("change", "administer")) as client:
         clinic = Clinic(hospital, client)
         await clinic.fill()
         yield clinic
@@ -326,7 +326,7 @@ async def open_clinic(hospital: Hospital) -> AsyncIterator[Clinic]:
 async def open_neighbour(clinic: Clinic) -> AsyncIterator[Clinic]:
     """Another organization behind the same server."""
     async with open_hospital(clinic.hospital.circle) as hospital:
-        headers = bearer(hospital, hospital.organization, "change")
+        headers = bearer(hospital, hospital.organization, "change", "administer")
         async with httpx.AsyncClient(base_url=clinic.client.base_url, headers=headers) as client:
             neighbour = Clinic(hospital, client)
             await neighbour.fill()

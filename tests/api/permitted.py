@@ -29,6 +29,7 @@ PRIVACY = (
     Route("POST", "/v1/reports/patient-access", PATIENT, entry="access-reported"),
 )
 ADMINISTER = (
+    Route("PUT", "/v1/policy", {"document": {}}, entry="policy-set"),
     Route("GET", "/v1/data-keys"),
     Route("GET", "/v1/data-keys/progress"),
     Route("POST", "/v1/data-keys/resealing", {}),

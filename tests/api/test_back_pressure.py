@@ -175,3 +175,22 @@ def test_the_room_follows_the_pace() -> None:
     assert pace.room() == 10, "a batch may always wait, or nobody would notice that it went faster again"
     pace._left[1] = -10.0
     assert pace.room() == 0
+
+
+def test_a_batch_that_is_one_too_many_leaves_no_question_behind(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        token = mint(hospital.circle.keyring, organization_id=hospital.organization, actor=Actor.service("t"), hours=1)
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+        async def ask(client: httpx.AsyncClient, many: int) -> int:
+            asked = {"evaluations": [question(new_id(), new_id()) for _ in range(many)]}
+            return (await client.post("/access/v1/evaluations", json=asked, headers=headers)).status_code
+
+        async with listening(hospital) as (port, service, _):
+            service._circle.access.bound(most_waiting=10, longest_wait=5)
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+                assert await ask(client, 12) == 503
+                assert await ask(client, 8) == 200
+        assert await entries(hospital) == 8
+
+    in_hospital(body)

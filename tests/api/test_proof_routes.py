@@ -20,6 +20,7 @@ from carecircle.audit.sealing_key import SealingKey
 from carecircle.audit.verify import VerifyKey, verify
 from carecircle.database.session import instant
 from carecircle.directory import keys_service
+from carecircle.directory.permissions import Permission
 from carecircle.directory.sign_in_service import end_sign_ins
 from carecircle.findings.service import NewFinding, record
 from carecircle.identifiers import new_id, parse_id, to_text
@@ -143,11 +144,11 @@ def test_an_export_ends_with_the_sign_in_of_its_reader(in_hospital: Run, monkeyp
             whole = await clinic.client.get("/v1/audit/export", headers=headers)
             assert (whole.status_code, whole.text[-1]) == (200, "\n")
 
-            async def ended_meanwhile(door: Door) -> bool:
+            async def ended_meanwhile(door: Door, *needed: Permission) -> bool:
                 async with hospital.change() as db:
                     who = door.caller.actor.name
                     await end_sign_ins(db, actor_name=who, organization=hospital.organization, actor="test")
-                return await held(door)
+                return await held(door, *needed)
 
             monkeypatch.setattr(Door, "holds", ended_meanwhile)
             cut = await clinic.client.get("/v1/audit/export", headers=headers)

@@ -27,14 +27,21 @@ Run = Callable[[Callable[[Hospital], Any]], Any]
 
 
 @asynccontextmanager
-async def serving(hospital: Hospital, *, may: Permission = "ask") -> AsyncIterator[httpx.AsyncClient]:
+async def serving(
+    hospital: Hospital, *, may: Permission | tuple[Permission, ...] = "ask"
+) -> AsyncIterator[httpx.AsyncClient]:
     """The real server on a free port, and a client that holds a token for this organization."""
     listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a body does not wait for the receipt of its head
     service = Service(hospital.circle.settings, hospital.circle.reach)
     server = uvicorn.Server(uvicorn.Config(service, log_level="error", proxy_headers=False))
     running = asyncio.create_task(server.serve([listener]))
     token = mint(
-        hospital.circle.keyring, organization_id=hospital.organization, actor=Actor.service("test"), hours=1, may=[may]
+        hospital.circle.keyring,
+        organization_id=hospital.organization,
+        actor=Actor.service("test"),
+        hours=1,
+        may=(may,) if isinstance(may, str) else may,
     )
     try:
         async with httpx.AsyncClient(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from carecircle import CareTeamService
+from carecircle import CareTeamService, to_text
 from carecircle.actor import Actor
 from carecircle.api.tokens import mint
 from carecircle.assignments.service import end_assignments
 from carecircle.directory import account_role_service, account_service, api_key_service, sign_in_service
+from carecircle.directory.duty_service import add_duty
 from tests.api.clinic import entries
 from tests.api.issuer import Issuer, account, as_bearer, open_issuer, open_service
 from tests.api.test_gate_keys import make_key
@@ -35,7 +38,7 @@ Way = Callable[[Hospital, Issuer], Awaitable[tuple[str, Callable[[Any], Awaitabl
 
 
 async def key(hospital: Hospital, _: Issuer) -> tuple[str, Callable[[Any], Awaitable[Any]]]:
-    key_id, text = await make_key(hospital, "ask-for-others", "read")
+    key_id, text = await make_key(hospital, "ask-for-others", "read", "change")
 
     async def end(db: Any) -> None:
         await api_key_service.revoke_key(db, key_id=key_id, organization=hospital.organization, actor=OPERATOR)
@@ -157,5 +160,110 @@ def test_another_token_of_an_ended_session_is_refused_and_another_sessions_is_no
                     db, sign_in_id=rows[-1].id, organization=hospital.organization, actor=OPERATOR
                 )
             assert [await status(one) for one in ("a", "b", "a")] == [401, 200, 401]
+
+    in_hospital(body)
+
+
+LATE: tuple[Way, ...] = (key, own_sign_in, sign_in, role, person)
+
+
+@pytest.mark.parametrize("way", [None, *LATE], ids=lambda way: getattr(way, "__name__", "nothing"))
+def test_what_ends_while_a_body_is_on_its_way_changes_nothing(
+    in_hospital: Run, issuer: Issuer, way: Way | None
+) -> None:
+    async def body(hospital: Hospital) -> None:
+        async with open_service(hospital, issuer.setting(hospital)) as client:
+            token, end = await (way or role)(hospital, issuer)
+            assert (await client.get(TEAMS, headers=as_bearer(token))).status_code == 200
+
+            async def slowly() -> AsyncIterator[bytes]:
+                yield b'{"name": '
+                if way is not None:
+                    async with hospital.change() as db:
+                        await end(db)
+                yield b'"Ward"}'
+
+            headers = as_bearer(token, **{"Content-Type": "application/json"})
+            answer = await client.post(TEAMS, content=slowly(), headers=headers)
+            await account(hospital, issuer, "watches", "care_coordinator")
+            made = (await client.get(TEAMS, headers=as_bearer(issuer.token("watches")))).json()["care_teams"]
+            assert (answer.status_code, len(made)) == ((201, 1) if way is None else (403 if way is role else 401, 0))
+
+    in_hospital(body)
+
+
+def test_what_ends_while_a_change_waits_for_another_changes_nothing(in_hospital: Run, issuer: Issuer) -> None:
+    async def body(hospital: Hospital) -> None:
+        async with open_service(hospital, issuer.setting(hospital)) as client:
+            staying, _ = await role(hospital, issuer)
+            leaving = await account(hospital, issuer, "taken-from", "org_admin")
+            other = await account(hospital, issuer, "beside", "org_admin")
+            headers = as_bearer(issuer.token("taken-from"))
+            said = {"issuer": "https://other.example", "subject": "new"}
+            async with hospital.change() as db:
+                # Holds the turn that every change of accounts takes, and is committed while the request waits for it.
+                await account_role_service.take_role(
+                    db, account_id=leaving.id, role="org_admin", organization=hospital.organization, actor=OPERATOR
+                )
+                waiting = asyncio.create_task(client.post("/v1/accounts", json=said, headers=headers))
+                await asyncio.sleep(0.5)
+                assert not waiting.done()
+            assert (await waiting).json()["code"] == "permission-required"
+            made = await client.post("/v1/accounts", json=said, headers=as_bearer(issuer.token("beside")))
+            assert made.status_code == 201, made.text
+            # Nor does it take less than to administer to put out somebody who administers.
+            provider = await hospital.provider("npi|9")
+            chief = await account(hospital, issuer, "chief", "org_admin", provider=provider)
+            refused = await client.post("/v1/offboardings", json={"person": "npi|9"}, headers=as_bearer(staying))
+            assert (refused.status_code, refused.json()["code"]) == (403, "permission-required")
+            async with hospital.change() as db:
+                await account_role_service.take_role(
+                    db, account_id=chief.id, role="org_admin", organization=hospital.organization, actor=OPERATOR
+                )
+            done = await client.post("/v1/offboardings", json={"person": "npi|9"}, headers=as_bearer(staying))
+            assert (done.status_code, done.json()["ended"]["account"]) == (200, 1), done.text
+            assert other.id != leaving.id
+
+    in_hospital(body)
+
+
+def test_who_has_lost_every_role_opens_no_record(in_hospital: Run, issuer: Issuer) -> None:
+    async def body(hospital: Hospital) -> None:
+        async with open_service(hospital, issuer.setting(hospital)) as client:
+            provider, patient = await hospital.provider("npi|8"), await hospital.patient()
+            who = await account(hospital, issuer, "breaks", "clinician", provider=provider)
+            async with hospital.change() as db:
+                await add_duty(
+                    db, provider=provider, duty="break_glass", organization=hospital.organization, actor=OPERATOR
+                )
+            said = {"patient": to_text(patient), "reason": "life-threat", "attested": True}
+            headers = as_bearer(issuer.token("breaks", auth_time=int(time.time())))
+            first = await client.post("/v1/break-glass", json=said, headers=headers)
+            assert first.status_code == 201, first.text
+            async with hospital.change() as db:
+                await account_role_service.take_role(
+                    db, account_id=who.id, role="clinician", organization=hospital.organization, actor=OPERATOR
+                )
+            second = await client.post("/v1/break-glass", json=said, headers=headers)
+            assert (second.status_code, second.json()["code"]) == (403, "permission-required")
+
+    in_hospital(body)
+
+
+def test_two_who_share_a_session_are_put_out_each_alone(in_hospital: Run, issuer: Issuer) -> None:
+    async def body(hospital: Hospital) -> None:
+        async with open_service(hospital, issuer.setting(hospital)) as client:
+            one = await account(hospital, issuer, "one", "care_coordinator")
+            await account(hospital, issuer, "two", "care_coordinator")
+
+            async def status(subject: str) -> int:
+                return (await client.get(TEAMS, headers=as_bearer(issuer.token(subject, sid="shared")))).status_code
+
+            assert [await status("one"), await status("two")] == [200, 200]
+            async with hospital.change() as db:
+                ended = await sign_in_service.end_sign_ins(
+                    db, account_id=one.id, organization=hospital.organization, actor=OPERATOR
+                )
+            assert (ended, await status("one"), await status("two")) == (1, 401, 200)
 
     in_hospital(body)

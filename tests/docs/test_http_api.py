@@ -50,7 +50,7 @@ def test_every_request_is_answered_as_it_says(in_hospital: Run) -> None:
         persons = {"DOCTOR": "reyes", "SUPERVISOR": "lehmann"}
         sent = []
         for holder, path, asked in requests():
-            async with serving(hospital, may="change" if holder == "CHANGER" else "ask") as client:
+            async with serving(hospital, may=("change", "administer") if holder == "CHANGER" else "ask") as client:
                 if holder in persons:
                     token = mint(
                         hospital.circle.keyring, organization_id=hospital.organization,

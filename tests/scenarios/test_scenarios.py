@@ -37,7 +37,7 @@ def test_in_python(name: str, in_hospital: Callable[[Callable[[Hospital], Any]],
 @each_story
 def test_over_http(name: str, in_hospital: Callable[[Callable[[Hospital], Any]], Any]) -> None:
     async def body(hospital: Hospital) -> None:
-        async with serving(hospital, may="change") as client:
+        async with serving(hospital, may=("change", "administer")) as client:
             teller = OverHttp(hospital, client)
             await teller.begin(STORIES[name])
             await _tell(STORIES[name], teller)

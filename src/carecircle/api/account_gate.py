@@ -76,7 +76,8 @@ class AccountGate:
 def _caller(organization: OrganizationId, said: Said, account: Signer, token: bytes) -> Caller:
     provider = None if account.provider_id is None else ProviderId(account.provider_id)
     session = said.session or hashlib.sha256(token).hexdigest()
-    own = sign_in_id(organization, said.by.issuer, session)
+    # Of this account alone: where two share a browser's session, to end the one's is not to end the other's.
+    own = sign_in_id(organization, said.by.issuer, f"{account.id}\0{session}")
     return Caller(
         organization,
         Actor(f"person:{to_text(account.id)}") if provider is None else Actor.provider(provider),

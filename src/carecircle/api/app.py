@@ -151,6 +151,9 @@ class Service:
     ) -> tuple[Receive, Send]:
         """Put the door into the scope of a request under /v1. Raises InvalidRequest for what is sent wrongly."""
         body = await read_json(headers, receive)
+        if body:  # it may have taken long to come: what holds now is read after it
+            caller, standing = await self._entrance.enter(headers, address_of(scope))
+            caller = caller.at(address_of(scope))
         once = once_of(self._circle.keyring, caller, scope, headers, body)
         scope["carecircle.door"] = door = Door(self._circle, self._live, caller, once, standing)
         told = scope["path"].startswith(MAY_BE_OLD) and self._circle.reach.replica is not None

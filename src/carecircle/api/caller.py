@@ -66,7 +66,7 @@ def ended(caller: Caller) -> Unauthenticated:
 
 
 def sign_in_id(organization_id: UUID, issuer: str, session: str) -> UUID:
-    """The id of a sign-in: the same for every token of one session, another in every organization."""
+    """The id of a sign-in: the same for every token of one session of one account, another in every organization."""
     return UUID(bytes=hashlib.sha256("\0".join((str(organization_id), issuer, session)).encode()).digest()[:16])
 
 

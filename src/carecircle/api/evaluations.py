@@ -68,6 +68,7 @@ class _Asking:
         self._label = label
         self._address = address
         self._resolving = Resolving(access, caller.organization_id)
+        self._looked = False
 
     async def all(self, items: list[Asked | str]) -> list[dict[str, Any]]:
         """Everything, in as few statements as it fits in; while one is decided, the questions of the next are waiting."""
@@ -76,16 +77,17 @@ class _Asking:
         try:
             for first in range(0, len(questions), AT_ONCE):
                 waiting = len(begun)
-                begun += [self._access.begin(one) for one in questions[first : first + AT_ONCE]]
+                for one in questions[first : first + AT_ONCE]:
+                    begun.append(self._access.begin(one))  # noqa: PERF401  where one is refused, those before are cancelled
                 # Those before leave the queue first: who asks a thousand things is no more in the way than others.
-                for one in begun[max(waiting - AT_ONCE, 0) : waiting]:
-                    await one
+                for answer in begun[max(waiting - AT_ONCE, 0) : waiting]:
+                    await answer
                 await asyncio.sleep(0)
-            decisions = iter([await one for one in begun])
+            decisions = iter([await answer for answer in begun])
         except BaseException:
-            for one in begun:
-                if not one.cancel() and not one.cancelled():
-                    one.exception()  # the first one's is told
+            for answer in begun:
+                if not answer.cancel() and not answer.cancelled():
+                    answer.exception()  # the first one's is told
             raise
         return [failure_of(item) if isinstance(item, str) else await self._told(next(decisions)) for item in items]
 
@@ -114,7 +116,8 @@ class _Asking:
     async def _told(self, decision: AccessDecision) -> dict[str, Any]:
         """What a first decision comes to, in AuthZEN's words. Raises Unauthenticated where what the request rests on has ended."""
         decision = await self._access.followed(decision)
-        if decision.code == "not-admitted":
+        if decision.code == "not-admitted" and not self._looked:
+            self._looked = True  # once: every question of a request rests on the same
             error = await why_not(self._access, self._caller)
             if isinstance(error, Unauthenticated):
                 raise error

@@ -13,6 +13,7 @@ from asgiref.sync import iscoroutinefunction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from carecircle.access.decision import request_label
 from carecircle.errors import CareCircleError, InvalidSetting
 from carecircle.hosts.asking import (
     AnyAsks,
@@ -68,7 +69,12 @@ def require(action: str, *, patient: str, system: str | None = None, purpose: st
         def wanted(request: HttpRequest, given: dict[str, Any]) -> Wanted:
             if patient not in given:
                 raise InvalidSetting(f"This view's path has no parameter {patient}, which its guard names.")
-            return Wanted(action, patient_named(given[patient], system), purpose, request.headers.get("X-Request-ID"))
+            return Wanted(
+                action,
+                patient_named(given[patient], system),
+                purpose,
+                request_label(request.headers.get("X-Request-ID")),
+            )
 
         if iscoroutinefunction(view):
 
@@ -122,7 +128,7 @@ def visible_patients(
     AccessUnavailable, Unauthenticated.
     """
     who = _asker(request)
-    asks, label = now(who.asks or in_use()), request.headers.get("X-Request-ID")
+    asks, label = now(who.asks or in_use()), request_label(request.headers.get("X-Request-ID"))
     with answered():
         found = asks.list_patients(who.provider, action, request_id=label)
     return _only(rows, field, found, write)
@@ -146,7 +152,7 @@ async def avisible_patients(
 ) -> Rows | EqualsAny:
     """The same for async views."""
     who = await _asker_later(request)
-    asks, label = who.asks or in_use(), request.headers.get("X-Request-ID")
+    asks, label = who.asks or in_use(), request_label(request.headers.get("X-Request-ID"))
     with answered():
         if is_async(asks):
             found = await asks.list_patients(who.provider, action, request_id=label)

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.middleware.exceptions import ExceptionMiddleware
 
+from carecircle.access.decision import request_label
 from carecircle.errors import AccessUnavailable, CareCircleError, InvalidSetting
 from carecircle.hosts.asking import AnyAsks, Asker, Wanted, asker_of, granted_by, patient_named
 from carecircle.hosts.refusal import PROBLEM, REFUSALS, AccessDenied, Decided, problem_of
@@ -110,7 +111,9 @@ def require(
         try:
             who = asker_of(identified)
             given = await _named(request, patient, header, body)
-            wanted = Wanted(action, patient_named(given, system), purpose, request.headers.get("x-request-id"))
+            wanted = Wanted(
+                action, patient_named(given, system), purpose, request_label(request.headers.get("x-request-id"))
+            )
             return await granted_by(who.asks or installed.asks, who.provider, wanted)
         except REFUSALS as error:
             raise _Refused(error) from None

@@ -34,14 +34,18 @@ def test_items_inherit_whole_members_and_keep_their_order(in_hospital: Run) -> N
             assert [one["decision"] for one in told] == [False] * len(bad) + [True]
             assert all(one["context"]["error"]["status"] == 400 for one in told[:-1])
             assert "alice" not in str(told[:-1])
-            # The whole context too: an item's own leaves nothing of the one above.
+            # The whole context too: an item's own leaves nothing of the one above. Null is none of its own.
             long_ago = {"as_of": "2001-01-01T00:00:00Z"}
             asked = above | {
                 "context": long_ago,
                 "evaluations": [{}, {"context": {"purpose": "ETREAT"}}, {"context": None}],
             }
-            assert await decisions(records, asked) == [False, True, True]
-            assert await decisions(records, {"evaluations": [above, ask("bob", "write", "record-1")]}) == [True, False]
+            assert await decisions(records, asked) == [False, True, False]
+            own = {"evaluations": [above, ask("bob", "write", "record-1")]}
+            assert await decisions(records, own) == [True, False]
+            unset = dict.fromkeys(("subject", "action", "resource", "context", "options"))
+            assert await decisions(records, unset | own) == [True, False]
+            assert await decisions(records, own | {"options": {"evaluations_semantic": None}}) == [True, False]
 
     in_hospital(body)
 

@@ -83,6 +83,20 @@ async def _refuses(records: Records, path: str, said: dict[str, Any]) -> None:
     assert "x-request-id" not in (await records.client.post(path, json=said)).headers
 
 
+def test_what_is_nested_hundreds_deep_has_an_answer(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        async with open_records(hospital) as records:
+            for path, said in GOOD.items():
+                for depth in (200, 300, 900):
+                    nested = b'"context": {"x": ' + b"[" * depth + b"]" * depth + b"}"
+                    content = json.dumps({name: one for name, one in said.items() if name != "context"}).encode()
+                    sent = content[:-1] + b", " + nested + b"}"
+                    answer = await records.client.post(path, content=sent, headers={"content-type": "application/json"})
+                    assert answer.status_code in (200, 400), (path, depth)
+
+    in_hospital(body)
+
+
 def test_any_request_id_comes_back_as_it_came(in_hospital: Run) -> None:
     async def body(hospital: Hospital) -> None:
         async with open_records(hospital) as records:
@@ -169,7 +183,9 @@ def test_the_identifier_is_what_the_well_known_part_was_put_into(
     assert all(said.startswith("https://") and "?" not in said and "#" not in said for said in told.values())
 
 
-@pytest.mark.parametrize("host", [None, "", "a b", "evil.example/x", "a@b", "x" * 300, "a?b", "a:b", 'a"b'])
+@pytest.mark.parametrize(
+    "host", [None, "", "a b", "evil.example/x", "a@b", "x" * 300, "a?b", "a:b", 'a"b', "[1.2.3.4]", "[::::]"]
+)
 def test_a_host_that_is_none_gets_no_metadata(host: str | None) -> None:
     assert metadata(WELL_KNOWN, public_url=None, host=host) is None
     assert metadata(WELL_KNOWN, public_url="https://user@pdp.example.com", host=host) is None

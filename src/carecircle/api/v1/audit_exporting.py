@@ -71,7 +71,7 @@ class Export(Response):
             nonlocal begun, looked
             ended = gone.done() or time.time() >= door.caller.expires_at
             if not ended and time.monotonic() - looked > LOOK_AGAIN:
-                ended, looked = not await door.holds(), time.monotonic()
+                ended, looked = not await door.holds("audit"), time.monotonic()
             if ended:
                 raise AccessUnavailable("Nobody may read on, so the export ended early.")
             async with asyncio.timeout(PATIENCE):

@@ -80,6 +80,7 @@ async def looking(door: Door, emergency_id: UUID) -> AsyncIterator[tuple[AsyncSe
 async def break_glass(door: Asking, person: Person, body: Request, response: Response) -> Standing:
     """Open a record in an emergency, now; 202 when it waits for an approval first. The token says who asks, and when they
     signed in: where that is too long ago the answer is 401 with how recent it must be (RFC 9470)."""
+    await door.require("ask")  # whoever has lost every role opens nothing
     if not body.attested:
         raise await door.refused(AttestationRequired())
     try:

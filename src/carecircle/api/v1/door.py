@@ -15,7 +15,7 @@ from carecircle.access.bearer import Standing
 from carecircle.access.decision import AccessDecision
 from carecircle.access.service import AnyId, Circumstances
 from carecircle.actor import acting_as
-from carecircle.api.caller import Caller, permissions_of, why_not
+from carecircle.api.caller import Caller, ended, permissions_of, why_not
 from carecircle.api.idempotency import Once
 from carecircle.api.live import Live
 from carecircle.audit.refusal import is_refusal, record_refusal
@@ -67,16 +67,19 @@ class Door:
                 yield db
 
     @asynccontextmanager
-    async def change(self) -> AsyncIterator[AsyncSession]:
+    async def change(self, *, elsewhere: bool = False) -> AsyncIterator[AsyncSession]:
         """The same for a change: when it is refused, that is recorded too, in a transaction of its own.
 
-        It is committed where the block ends; with an Idempotency-Key, once the answer is stored in it.
+        It is committed where the block ends; with an Idempotency-Key, once the answer is stored in it. `elsewhere`: what is
+        changed was committed by the block itself, in transactions of its own.
         """
         begun = self._begun() if self.once is None else self.once.holding(self._begun)
         try:
             with self._acting():
                 async with begun as db:
                     yield db
+                    if not elsewhere:
+                        await self._still_may()
         except CareCircleError as error:
             if is_refusal(error):
                 await self._record(error)
@@ -103,10 +106,27 @@ class Door:
     def _acting(self) -> AbstractContextManager[None]:
         return acting_as(organization=self.caller.organization_id, actor=self.caller.actor)
 
-    async def holds(self) -> bool:
-        """Whether what the request rests on lets in still, for one that goes on long. Raises AccessUnavailable."""
+    async def holds(self, *permissions: Permission) -> bool:
+        """Whether what the request rests on lets in still, and may this still, for one that goes on long. Raises
+        AccessUnavailable."""
         bearer = self.caller.bearer
-        return bearer is None or (await self.circle.access.standing(self.caller.organization_id, bearer)).live
+        if bearer is None:
+            return True
+        standing = await self.circle.access.standing(self.caller.organization_id, bearer)
+        return standing.live and permissions_of(self.caller, standing).issuperset(permissions)
+
+    async def _still_may(self) -> None:
+        """Before a change is committed: a caller who took their time, or waited for others, may have lost it meanwhile."""
+        bearer = self.caller.bearer
+        if bearer is None:
+            return
+        standing = await self.circle.access.standing(self.caller.organization_id, bearer)
+        if not standing.live:
+            raise ended(self.caller)
+        if not permissions_of(self.caller, standing).issuperset(self.may):
+            raise PermissionRequired(
+                "What this sign-in or key may was changed meanwhile; nothing was done. Send it again."
+            )
 
     async def require(self, permission: Permission) -> None:
         """Raises PermissionRequired, and leaves an entry of it, unless the caller may."""

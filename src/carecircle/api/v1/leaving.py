@@ -8,6 +8,8 @@ from pydantic import Field
 
 from carecircle.api.v1.door import Changing, routes
 from carecircle.api.v1.shapes import A_THIRD_ID, ANOTHER_ID, Answer, Body, Id, Instant, Reference, example
+from carecircle.directory.account_reading_service import accounts
+from carecircle.errors import PermissionRequired
 from carecircle.identifiers import to_text
 from carecircle.staffing import offboard_service, panel_service
 
@@ -69,8 +71,12 @@ async def set_panel_capacity(door: Changing, body: NewCapacity) -> Panel:
 @router.post("/offboardings")
 async def offboard_provider(door: Changing, body: Leaving, preview: bool = False) -> Offboarded:
     """End everything a person holds, in one act; with `preview`, only say what that would be. Patients' objections to them and
-    the referrals they made stay."""
+    the referrals they made stay. For somebody who may administer it takes who may administer."""
     async with door.change() as db:
+        if "administer" not in door.may and any(
+            "administer" in one.may for one in await accounts(db, provider=body.person)
+        ):
+            raise PermissionRequired("Whoever may administer is offboarded by somebody who may administer, too.")
         done = await offboard_service.offboard(db, person=body.person, dry_run=preview)
     return Offboarded(
         provider_id=to_text(done.provider_id), preview=preview, ended=done.ended,

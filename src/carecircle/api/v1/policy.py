@@ -8,7 +8,7 @@ from fastapi import Path, Response
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-from carecircle.api.v1.door import Changing, Reading, routes
+from carecircle.api.v1.door import Administering, Reading, routes
 from carecircle.api.v1.etag import IfMatch, tag, tagged
 from carecircle.api.v1.paging import Next, Paging
 from carecircle.api.v1.shapes import UNUSABLE, Answer, Body, Instant, Moment, end_of, example
@@ -109,7 +109,7 @@ async def read_policy(door: Reading, response: Response, as_of: Instant | None =
 
 
 @router.put("/policy")
-async def set_policy(door: Changing, response: Response, match: IfMatch, body: NewPolicy) -> PolicyVersion:
+async def set_policy(door: Administering, response: Response, match: IfMatch, body: NewPolicy) -> PolicyVersion:
     """Set the whole policy from now or a later instant on. With If-Match, only if the policy that holds now is that one."""
     tenant = door.caller.organization_id
     async with door.change() as db:

@@ -100,7 +100,7 @@ async def list_visits(door: Asking, page: Paging) -> Visits:
 async def end_visit(door: Asking, visit_id: OwnId) -> Visit:
     """End a visit to this organization, as one of its administrators or as the visitor. The answer is what it was."""
     await door.require("administer")
-    async with _turn(door), door.change():
+    async with _turn(door), door.change(elsewhere=True):
         return _visit(await visit_service.end_visit(door.circle.engine, visit_id=visit_id))
 
 

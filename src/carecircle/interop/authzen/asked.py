@@ -75,7 +75,8 @@ def read_question(said: Mapping[str, Any]) -> Asked:
 def read_batch(said: Mapping[str, Any]) -> Batch | None:
     """The questions of an evaluations request; None when it is an ordinary evaluation. Raises InvalidRequest.
 
-    What stands at the top holds, as a whole, for each question that does not say that member itself.
+    What stands at the top holds, as a whole, for each question that does not say that member itself. A null at the top, and
+    a context that is null, say nothing.
     """
     items = said.get("evaluations")
     if items is None or items == []:
@@ -85,13 +86,14 @@ def read_batch(said: Mapping[str, Any]) -> Batch | None:
     if len(items) > MOST_ITEMS:
         raise InvalidRequest(f"evaluations has at most {MOST_ITEMS} items; send the rest in another request.")
     options = _object(said, "options") or {}
-    semantic = options.get("evaluations_semantic", "execute_all")
+    semantic = options.get("evaluations_semantic")
+    semantic = "execute_all" if semantic is None else semantic
     if semantic not in SEMANTICS:
         raise InvalidRequest(f"options.evaluations_semantic must be one of {', '.join(SEMANTICS)}.")
     above = _Defaults(
-        entity(said, "subject") if "subject" in said else None,
-        action(said) if "action" in said else None,
-        entity(said, "resource") if "resource" in said else None,
+        entity(said, "subject") if said.get("subject") is not None else None,
+        action(said) if said.get("action") is not None else None,
+        entity(said, "resource") if said.get("resource") is not None else None,
         context(said),
     )
     return Batch(cast("Semantic", semantic), [_item(one, above) for one in items])
@@ -112,7 +114,7 @@ def _item(said: Any, above: _Defaults) -> Asked | str:
             above.subject if above.subject is not None and "subject" not in said else entity(said, "subject"),
             above.action if above.action is not None and "action" not in said else action(said),
             above.resource if above.resource is not None and "resource" not in said else entity(said, "resource"),
-            context(said) if "context" in said else above.context,
+            above.context if said.get("context") is None else context(said),
         )
     except InvalidRequest as error:
         return error.message

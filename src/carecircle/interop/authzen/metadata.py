@@ -27,7 +27,7 @@ def metadata(path: str, *, public_url: str | None, host: str | None) -> dict[str
     tenant = path.removeprefix(WELL_KNOWN).removeprefix("/")
     if not path.startswith(WELL_KNOWN) or (path != WELL_KNOWN and not _TENANT.fullmatch(tenant)):
         return None
-    base = _public(public_url) or (f"https://{host}" if host is not None and _HOST.fullmatch(host) else None)
+    base = _public(public_url) or (f"https://{host}" if host is not None and _is_host(host) else None)
     if base is None:
         return None
     origin = "https://" + urlsplit(base).netloc
@@ -45,7 +45,20 @@ def is_public(public_url: str | None) -> bool:
 def _public(public_url: str | None) -> str | None:
     if public_url is None:
         return None
-    parts = urlsplit(public_url)
-    if parts.scheme != "https" or not _HOST.fullmatch(parts.netloc):
+    try:
+        parts = urlsplit(public_url)
+    except ValueError:
+        return None
+    if parts.scheme != "https" or not _is_host(parts.netloc):
         return None
     return f"https://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+def _is_host(named: str) -> bool:
+    if not _HOST.fullmatch(named):
+        return False
+    try:
+        urlsplit(f"https://{named}")
+    except ValueError:  # in brackets, but no address
+        return False
+    return True

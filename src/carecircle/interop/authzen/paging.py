@@ -66,7 +66,11 @@ class Tokens:
     def __init__(self, key: bytes, organization_id: UUID, caller: str, search: str, said: Mapping[str, Any]) -> None:
         self._cipher = AESGCM(hmac.digest(key, b"carecircle/authzen-page/" + organization_id.bytes, hashlib.sha256))
         asked = [caller, search, *(said.get(name) for name in ("subject", "action", "resource", "context"))]
-        self._bound_to = hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).digest()
+        try:
+            whole = orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)
+        except orjson.JSONEncodeError:
+            raise InvalidRequest("The request is nested too deeply.") from None
+        self._bound_to = hashlib.sha256(whole).digest()
 
     def seal(self, place: Place) -> str:
         """The token of the next page."""

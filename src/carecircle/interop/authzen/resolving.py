@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
@@ -34,13 +35,15 @@ class Resolving:
         self._access = access
         self._organization_id = organization_id
         self._words: Words | None = None
+        self._reading = asyncio.Lock()
         self._known: dict[tuple[str, Entity], UUID] = {}
 
     async def words(self) -> Words:
         """The organization's words, read once."""
-        if self._words is None:
-            async with self._access.reader() as connection:
-                self._words = await words_of(connection, self._organization_id)
+        async with self._reading:
+            if self._words is None:
+                async with self._access.reader() as connection:
+                    self._words = await words_of(connection, self._organization_id)
         return self._words
 
     async def provider(self, subject: Entity) -> UUID:
