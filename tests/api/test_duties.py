@@ -81,8 +81,14 @@ def test_reporting_lines_make_no_circle(in_hospital: Run) -> None:
             "POST", "/v1/reporting-lines", {"provider": "staff|chen", "reports_to": "staff|dana"}, 400
         )
         assert refused["code"] == "reporting-loop"
-        assert (await clinic.json("GET", f"/v1/reporting-lines?provider={clinic.ids['chen']}")) == {"lines": [made]}
-        assert (await clinic.json("GET", f"/v1/reporting-lines?provider={clinic.ids['adams']}")) == {"lines": []}
+        assert (await clinic.json("GET", f"/v1/reporting-lines?provider={clinic.ids['chen']}")) == {
+            "lines": [made],
+            "next": None,
+        }
+        assert (await clinic.json("GET", f"/v1/reporting-lines?provider={clinic.ids['adams']}")) == {
+            "lines": [],
+            "next": None,
+        }
         path = f"/v1/reporting-lines?provider={clinic.ids['dana']}&reports_to={clinic.ids['chen']}"
         assert (await clinic.json("DELETE", path)) == {"ended": 1}
         assert (await clinic.json("DELETE", path, status=404))["code"] == "reporting-line-not-found"
@@ -97,10 +103,10 @@ def test_relations_are_read_with_an_entry(in_hospital: Run) -> None:
         assert (made["patient_id"], made["relation"]) == (clinic.ids["ines"], "family")
         assert (await clinic.json("POST", "/v1/personal-relations", body, 409))["code"] == "overlapping-relation"
         path = f"/v1/personal-relations?patient={clinic.ids['ines']}"
-        assert (await clinic.json("GET", path)) == {"relations": [made]}
+        assert (await clinic.json("GET", path)) == {"relations": [made], "next": None}
         last = (await clinic.entries("reading"))[-1]
         assert (last["code"], to_text(last["patient_id"])) == ("relations-read", clinic.ids["ines"])
         assert (await clinic.json("DELETE", f"{path}&provider={clinic.ids['dana']}")) == {"ended": 1}
-        assert (await clinic.json("GET", path)) == {"relations": []}
+        assert (await clinic.json("GET", path)) == {"relations": [], "next": None}
 
     on_clinic(in_hospital, work)

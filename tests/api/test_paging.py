@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ import pytest
 from carecircle.api.v1.paging import Page, cursor_of, key_of
 from carecircle.errors.service import InvalidCursor
 from carecircle.identifiers import new_id
-from tests.api.clinic import Clinic, open_clinic
+from tests.api.clinic import CARDIOLOGY, Clinic, open_clinic
 from tests.conftest import Hospital
 
 Run = Callable[[Callable[[Hospital], Any]], Any]
@@ -90,6 +90,43 @@ def test_a_cursor_of_another_list_and_a_wrong_limit_are_refused(in_hospital: Run
                 assert (await clinic.client.get(f"{path}?after={cursor}")).json()["code"] == "invalid-cursor"
                 for limit in ("0", "501", "-1", "x"):
                     assert (await clinic.client.get(f"{path}?limit={limit}")).status_code == 400
+
+    in_hospital(body)
+
+
+def test_lists_around_people_come_in_pages_too(in_hospital: Run) -> None:
+    async def body(hospital: Hospital) -> None:
+        async with open_clinic(hospital) as clinic:
+            await clinic.json("PUT", "/v1/policy", {"document": {"referral_from_primary": False}})
+            unit = await clinic.json("POST", "/v1/units", {"identifier": "urn:ward|7", "name": "Ward 7"}, 201)
+            soon = (datetime.now(UTC) + timedelta(days=9)).isoformat()
+            for name, patient in (("adams", "ines"), ("brown", "twin"), ("chen", "ines")):
+                own, known = clinic.ids[name], clinic.ids[patient]
+                for said in ({}, {"unit": unit["id"]}):
+                    await clinic.json("POST", "/v1/duties", {"duty": "supervisor", "provider": own, **said}, 201)
+                line = {"provider": own, "reports_to": clinic.ids["dana"]}
+                await clinic.json("POST", "/v1/reporting-lines", line, 201)
+                relation = {"provider": own, "patient": known, "relation": "family"}
+                await clinic.json("POST", "/v1/personal-relations", relation, 201)
+                credential = {"provider": own, "kind": "licence", "code": "L1", "ends_at": soon}
+                await clinic.json("POST", "/v1/credentials", credential, 201)
+                referral = {"patient": clinic.ids["ines"], "referring": own, "specialty_code": CARDIOLOGY}
+                await clinic.json("POST", "/v1/referrals", referral, 201)
+            for path, many in (
+                ("duties?duty=supervisor", 6), ("reporting-lines?", 3), ("personal-relations?", 3),
+                (f"referrals?patient={clinic.ids['ines']}", 3), ("credentials/lapsing?days=90", 3), ("suspended?", 0),
+            ):  # fmt: skip
+                whole = await clinic.json("GET", f"/v1/{path}&limit=500")
+                [name] = set(whole) - {"next"}
+                seen: list[Any] = []
+                page = await clinic.json("GET", f"/v1/{path}&limit=1")
+                while page["next"] is not None:
+                    assert len(page[name]) == 1, path
+                    seen += page[name]
+                    page = await clinic.json("GET", f"/v1/{path}&limit=1&after={page['next']}")
+                assert (seen + page[name], whole["next"], len(whole[name])) == (whole[name], None, many), path
+            told = (await clinic.json("GET", "/v1/duties?duty=supervisor"))["duties"]
+            assert [one["unit_id"] for one in told] == [unit["id"]] * 3 + [None] * 3
 
     in_hospital(body)
 

@@ -111,8 +111,9 @@ class Lapsing(Answer):
 
 
 class AllLapsing(Answer):
-    model_config = example(lapsing=[LAPSING])
+    model_config = example(lapsing=[LAPSING], next=None)
     lapsing: list[Lapsing]
+    next: Next
 
 
 class SuspendedHolding(Answer):
@@ -128,8 +129,9 @@ class SuspendedHolding(Answer):
 
 
 class AllSuspended(Answer):
-    model_config = example(suspended=[SUSPENDED])
+    model_config = example(suspended=[SUSPENDED], next=None)
     suspended: list[SuspendedHolding]
+    next: Next
 
 
 @router.post("/credentials", status_code=201)
@@ -172,36 +174,41 @@ async def end_credential(door: Changing, body: CredentialToEnd, preview: Preview
 
 
 @router.get("/credentials/lapsing")
-async def list_lapsing_credentials(door: Reading, days: Annotated[int, Query(ge=1, le=3650)] = 30) -> AllLapsing:
+async def list_lapsing_credentials(
+    door: Reading, page: Paging, days: Annotated[int, Query(ge=1, le=3650)] = 30
+) -> AllLapsing:
     """What lapses in the days ahead, or lapsed in as many before now."""
     async with door.read() as db:
         found = await credential_service.lapsing(db, within=timedelta(days=days))
+    shown, onwards = page.pick(found, lambda one: (one.ends_at, one.provider_id, one.kind, one.code))
     return AllLapsing(
         lapsing=[
             Lapsing(
                 provider_id=to_text(one.provider_id), kind=one.kind, code=one.code, ends_at=show(one.ends_at),
                 assignments=one.assignments, seats=one.seats, arrangements=one.arrangements,
             )
-            for one in found
-        ]
+            for one in shown
+        ],
+        next=onwards,
     )  # fmt: skip
 
 
 @router.get("/suspended")
-async def list_suspended(door: Reading) -> AllSuspended:
+async def list_suspended(door: Reading, page: Paging) -> AllSuspended:
     """What would hold now but for a credential or a referral. Where it names patients, the reading is recorded."""
     async with door.read() as db:
-        found = await suspended_holdings(db)
-        if named := {one.patient_id for one in found if one.patient_id}:
-            await record_reading(db, "suspended-read", patients=named, rows=len(found))
+        shown, onwards = page.pick(await suspended_holdings(db), lambda one: (one.kind, one.id))
+        if named := {one.patient_id for one in shown if one.patient_id}:
+            await record_reading(db, "suspended-read", patients=named, rows=len(shown))
     return AllSuspended(
         suspended=[
             SuspendedHolding(
                 kind=one.kind, id=to_text(one.id), provider_id=to_text(one.provider_id),
                 patient_id=id_of(one.patient_id), care_team_id=id_of(one.care_team_id), lacking=list(one.lacking),
             )
-            for one in found
-        ]
+            for one in shown
+        ],
+        next=onwards,
     )  # fmt: skip
 
 

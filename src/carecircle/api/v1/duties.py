@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from carecircle.api.v1.door import Changing, routes
+from carecircle.api.v1.paging import Next, Paging
 from carecircle.api.v1.shapes import (
     A_THIRD_ID,
     AN_ID,
@@ -23,6 +24,7 @@ from carecircle.api.v1.shapes import (
     example,
     id_of,
 )
+from carecircle.database.keyset import Key
 from carecircle.directory import duty_service, relation_service, reporting_service, tables
 from carecircle.directory.duty_service import DutyKind
 from carecircle.directory.relation_service import Relation
@@ -76,8 +78,9 @@ class Duty(Answer):
 
 
 class Duties(Answer):
-    model_config = example(duties=[DUTY])
+    model_config = example(duties=[DUTY], next=None)
     duties: list[Duty]
+    next: Next
 
 
 class NewReportingLine(Body):
@@ -100,8 +103,9 @@ class ReportingLine(Answer):
 
 
 class ReportingLines(Answer):
-    model_config = example(lines=[LINE])
+    model_config = example(lines=[LINE], next=None)
     lines: list[ReportingLine]
+    next: Next
 
 
 class NewPersonalRelation(Body):
@@ -126,8 +130,9 @@ class PersonalRelation(Answer):
 
 
 class PersonalRelations(Answer):
-    model_config = example(relations=[RELATION])
+    model_config = example(relations=[RELATION], next=None)
     relations: list[PersonalRelation]
+    next: Next
 
 
 @router.post("/duties", status_code=201)
@@ -144,6 +149,7 @@ async def add_duty(door: Changing, body: NewDuty) -> Duty:
 @router.get("/duties")
 async def list_duties(
     door: Changing,
+    page: Paging,
     unit: OwnId | None = None,
     duty: DutyKind | None = None,
     provider: OwnId | None = None,
@@ -152,7 +158,8 @@ async def list_duties(
     """Duties that hold now or ahead, or held at `as_of`; with `unit`, those that serve it, of all units too."""
     async with door.read() as db:
         found = await duty_service.duties(db, unit=unit, duty=duty, provider=provider, as_of=as_of)
-        return Duties(duties=[_duty(row) for row in found])
+        shown, onwards = page.pick(found, _in_order)
+        return Duties(duties=[_duty(row) for row in shown], next=onwards)
 
 
 @router.delete("/duties/{duty_id}")
@@ -175,10 +182,12 @@ async def add_reporting_line(door: Changing, body: NewReportingLine) -> Reportin
 
 
 @router.get("/reporting-lines")
-async def list_reporting_lines(door: Changing, provider: OwnId | None = None) -> ReportingLines:
+async def list_reporting_lines(door: Changing, page: Paging, provider: OwnId | None = None) -> ReportingLines:
     """Those that hold now or ahead; with `provider`, to and from that one."""
     async with door.read() as db:
-        return ReportingLines(lines=[_line(row) for row in await reporting_service.reporting_lines(db, provider)])
+        found = await reporting_service.reporting_lines(db, provider)
+        shown, onwards = page.pick(found, lambda one: (one.reports_to_id, one.starts_at, one.id))
+        return ReportingLines(lines=[_line(row) for row in shown], next=onwards)
 
 
 @router.delete("/reporting-lines")
@@ -202,15 +211,20 @@ async def add_personal_relation(door: Changing, body: NewPersonalRelation) -> Pe
 
 @router.get("/personal-relations")
 async def list_personal_relations(
-    door: Changing, patient: OwnId | None = None, provider: OwnId | None = None, as_of: Instant | None = None
+    door: Changing,
+    page: Paging,
+    patient: OwnId | None = None,
+    provider: OwnId | None = None,
+    as_of: Instant | None = None,
 ) -> PersonalRelations:
     """Those that name this patient, this provider, or both, or all. Each reading is recorded."""
     async with door.read() as db:
         found = await relation_service.relations(db, patient=patient, provider=provider, as_of=as_of)
+        shown, onwards = page.pick(found, lambda one: (one.starts_at, one.id))
         await record_reading(
-            db, "relations-read", patient=patient, provider=provider, relations=len(found), as_of=as_of
+            db, "relations-read", patient=patient, provider=provider, relations=len(shown), as_of=as_of
         )
-    return PersonalRelations(relations=[_related(row) for row in found])
+    return PersonalRelations(relations=[_related(row) for row in shown], next=onwards)
 
 
 @router.delete("/personal-relations")
@@ -218,6 +232,11 @@ async def end_personal_relation(door: Changing, patient: OwnId, provider: OwnId)
     """End how the provider is related to the patient, now and ahead."""
     async with door.change() as db:
         return Ended(ended=len(await relation_service.end_relation(db, provider=provider, patient=patient)))
+
+
+def _in_order(one: tables.Duty) -> tuple[Key, ...]:
+    """By duty, unit and order of call; the duties of all units after those of one."""
+    return (one.duty, int(one.unit_id is None), id_of(one.unit_id) or "", one.call_order, one.starts_at, one.id)
 
 
 def _duty(row: tables.Duty) -> Duty:

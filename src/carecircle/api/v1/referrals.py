@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from carecircle.api.v1.door import Changing, routes
+from carecircle.api.v1.paging import Next, Paging
 from carecircle.api.v1.shapes import (
     A_THIRD_ID,
     AN_ID,
@@ -74,8 +75,9 @@ class Referral(Answer):
 
 
 class Referrals(Answer):
-    model_config = example(referrals=[REFERRAL])
+    model_config = example(referrals=[REFERRAL], next=None)
     referrals: list[Referral]
+    next: Next
 
 
 @router.post("/referrals", status_code=201)
@@ -90,15 +92,16 @@ async def refer_patient(door: Changing, body: NewReferral) -> Referral:
 
 
 @router.get("/referrals")
-async def list_referrals(door: Changing, patient: OwnId, as_of: Instant | None = None) -> Referrals:
+async def list_referrals(door: Changing, page: Paging, patient: OwnId, as_of: Instant | None = None) -> Referrals:
     """The patient's referrals that hold at an instant; without one, those that hold now or begin later.
 
     A specialty tells what a patient has: for those who may change, and each reading is recorded.
     """
     async with door.read() as db:
         found = await service.referrals_of(db, patient=patient, as_of=as_of)
-        await record_reading(db, "referrals-read", patient=patient, referrals=len(found), as_of=as_of)
-    return Referrals(referrals=[_referral(one) for one in found])
+        shown, onwards = page.pick(found, lambda one: (one.starts_at, one.id))
+        await record_reading(db, "referrals-read", patient=patient, referrals=len(shown), as_of=as_of)
+    return Referrals(referrals=[_referral(one) for one in shown], next=onwards)
 
 
 @router.post("/referrals/{referral_id}/end")
