@@ -37,7 +37,8 @@ async def listening(
     hospital: Hospital, kind: type[Service] = Service, settings: Settings | None = None
 ) -> AsyncIterator[tuple[int, Service, Server]]:
     """The real server: its port, the application in it, and itself."""
-    settings = settings or hospital.circle.settings
+    # Patient: a busy machine may stand still for longer than a caller is let wait, who then is refused.
+    settings = settings or hospital.circle.settings.model_copy(update={"longest_wait": 60.0})
     listener = socket.create_server(("127.0.0.1", 0))
     application = kind(settings, hospital.circle.reach)
     server = Server(_config(application, settings), settings)
