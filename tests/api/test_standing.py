@@ -13,9 +13,12 @@ import pytest
 from carecircle import CareTeamService, to_text
 from carecircle.actor import Actor
 from carecircle.api.tokens import mint
+from carecircle.api.v1 import audit_exporting
+from carecircle.api.v1.door import Door
 from carecircle.assignments.service import end_assignments
 from carecircle.directory import account_role_service, account_service, api_key_service, sign_in_service
 from carecircle.directory.duty_service import add_duty
+from carecircle.directory.permissions import Permission
 from tests.api.clinic import entries
 from tests.api.issuer import Issuer, account, as_bearer, open_issuer, open_service
 from tests.api.test_gate_keys import make_key
@@ -267,3 +270,35 @@ def test_two_who_share_a_session_are_put_out_each_alone(in_hospital: Run, issuer
             assert (ended, await status("one"), await status("two")) == (1, 401, 200)
 
     in_hospital(body)
+
+
+@pytest.mark.parametrize("loses", [True, False], ids=["loses the role", "keeps it"])
+def test_an_export_ends_with_the_role_that_may_audit(
+    in_hospital: Run, issuer: Issuer, monkeypatch: pytest.MonkeyPatch, loses: bool
+) -> None:
+    async def body(hospital: Hospital) -> None:
+        monkeypatch.setattr(audit_exporting, "LOOK_AGAIN", -1.0)
+        held = Door.holds
+        async with open_service(hospital, issuer.setting(hospital)) as client:
+            who = await account(hospital, issuer, "audits", "auditor", "care_coordinator")
+            headers = as_bearer(issuer.token("audits"))
+            assert (await client.get(TEAMS, headers=headers)).status_code == 200
+
+            async def meanwhile(door: Door, *needed: Permission) -> bool:
+                if loses and "auditor" in {one.role for one in await roles_of_account(hospital, who.id)}:
+                    async with hospital.change() as db:
+                        await account_role_service.take_role(
+                            db, account_id=who.id, role="auditor", organization=hospital.organization, actor=OPERATOR
+                        )
+                return await held(door, *needed)
+
+            monkeypatch.setattr(Door, "holds", meanwhile)
+            answer = await client.get("/v1/audit/export", headers=headers)
+            assert answer.status_code == (503 if loses else 200), answer.text
+
+    in_hospital(body)
+
+
+async def roles_of_account(hospital: Hospital, account_id: Any) -> Any:
+    async with hospital.change() as db:
+        return await account_role_service.roles_of(db, account_id=account_id, organization=hospital.organization)
